@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Checksums: SHA-256 (FIPS 180-4) and CRC-32C (Castagnoli, RFC 3720 B.4).
+#ifndef APUS_CHASH_H
+#define APUS_CHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// State of a SHA-256 computation that takes its input piece by piece.
+typedef struct {
+    uint32_t state[8];
+    uint64_t length;      ///< bytes taken so far
+    uint8_t pending[64];  ///< bytes of an unfinished block
+} apus_sha256_t;
+
+void apus_sha256_init(apus_sha256_t *s);
+void apus_sha256_update(apus_sha256_t *s, const void *data, size_t length);
+/// Finishes and writes the 32 bytes of the digest.
+void apus_sha256_final(apus_sha256_t *s, uint8_t digest[32]);
+
+/// The portable code alone, whatever the CPU: the reference the tests compare with.
+void apus_sha256_portable(const void *data, size_t length, uint8_t digest[32]);
+
+/// Continues a CRC-32C; start with crc = 0.
+uint32_t apus_crc32c(uint32_t crc, const void *data, size_t length);
+uint32_t apus_crc32c_portable(uint32_t crc, const void *data, size_t length);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// The system calls that write files, as values, so that tests can make them fail or come short.
+///
+/// Every function returns what the system call returns and leaves its error in `errno`.
+public struct FileCalls: Sendable {
+    public var open: @Sendable (_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32
+    public var write: @Sendable (_ file: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int
+    public var fsync: @Sendable (_ file: Int32) -> Int32
+    public var close: @Sendable (_ file: Int32) -> Int32
+    public var rename: @Sendable (_ from: String, _ to: String) -> Int32
+
+    /// The system's own calls.
+    public static let system = FileCalls(
+        open: { Foundation.open($0, $1, $2) },
+        write: { Foundation.write($0, $1, $2) },
+        fsync: { Foundation.fsync($0) },
+        close: { Foundation.close($0) },
+        rename: { Foundation.rename($0, $1) })
+}
+
+/// A file being written under a temporary name beside its final one; `commit` puts it in place whole.
+///
+/// A writer that is dropped without `commit` removes its temporary file: the final name shows
+/// the old file or the complete new one, never a part.
+public final class AtomicFileWriter {
+    public let path: String
+    public let temporaryPath: String
+    /// Bytes written so far.
+    public private(set) var count = 0
+    private var crc = CRC32C()
+    private var file: Int32
+    private let calls: FileCalls
+
+    /// CRC-32C of the bytes written so far.
+    public var checksum: UInt32 { crc.value }
+
+    /// - Throws: `FileError` when the folder does not exist or cannot be written.
+    public init(path: String, calls: FileCalls = .system) throws {
+        self.path = path
+        self.calls = calls
+        temporaryPath = path + ".tmp-\(getpid())"
+        file = calls.open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        if file < 0 { throw FileError(path: path, operation: "create", errno: errno) }
+    }
+
+    deinit {
+        guard file >= 0 else { return }
+        _ = calls.close(file)
+        unlink(temporaryPath)
+    }
+
+    /// - Throws: `FileError`; the final name is untouched.
+    public func write(_ bytes: UnsafeRawBufferPointer) throws {
+        var done = 0
+        while done < bytes.count, let base = bytes.baseAddress {
+            let written = calls.write(file, base + done, bytes.count - done)
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw FileError(path: path, operation: "write", errno: errno)
+            }
+            if written == 0 { throw FileError(path: path, operation: "write", errno: ENOSPC) }
+            done += written
+        }
+        crc.update(bytes)
+        count += bytes.count
+    }
+
+    public func write(_ text: String) throws {
+        try Array(text.utf8).withUnsafeBytes { try write($0) }
+    }
+
+    public func write(_ data: Data) throws { try data.withUnsafeBytes { try write($0) } }
+
+    /// Flushes to the disk and gives the file its final name.
+    ///
+    /// - Parameter synchronizeFolder: also flush the folder, so that the name survives a power cut.
+    /// - Throws: `FileError`; the temporary file is removed and the final name untouched.
+    public func commit(synchronizeFolder: Bool = true) throws {
+        guard file >= 0 else { throw FileError(path: path, operation: "commit", reason: "it was committed before") }
+        if calls.fsync(file) != 0 { throw FileError(path: path, operation: "flush", errno: errno) }
+        let closing = file
+        file = -1
+        if calls.close(closing) != 0 {
+            let code = errno
+            unlink(temporaryPath)
+            throw FileError(path: path, operation: "close", errno: code)
+        }
+        if calls.rename(temporaryPath, path) != 0 {
+            let code = errno
+            unlink(temporaryPath)
+            throw FileError(path: path, operation: "rename", errno: code)
+        }
+        if synchronizeFolder { try Folder.synchronize((path as NSString).deletingLastPathComponent, calls: calls) }
+    }
+
+    /// Writes a whole file atomically.
+    public static func write(_ text: String, to path: String, calls: FileCalls = .system) throws {
+        let writer = try AtomicFileWriter(path: path, calls: calls)
+        try writer.write(text)
+        try writer.commit()
+    }
+
+    /// Writes a whole file atomically.
+    public static func write(_ data: Data, to path: String, calls: FileCalls = .system) throws {
+        let writer = try AtomicFileWriter(path: path, calls: calls)
+        try writer.write(data)
+        try writer.commit()
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// A file mapped read-only into memory; its pages are read when they are touched.
+public final class MappedFile: Sendable {
+    public let path: String
+    public let count: Int
+    // SAFETY: the mapping is read-only, lives until deinit and is never remapped, so any thread may read it.
+    nonisolated(unsafe) private let base: UnsafeMutableRawPointer?
+
+    /// The file's bytes; valid as long as this object lives.
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+    /// - Throws: `FileError` when the file cannot be opened or is not a regular file.
+    public init(path: String) throws {
+        self.path = path
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        if file < 0 { throw FileError(path: path, operation: "open", errno: errno) }
+        defer { close(file) }
+        var status = stat()
+        if fstat(file, &status) != 0 { throw FileError(path: path, operation: "read", errno: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileError(path: path, operation: "map", reason: "it is not a regular file")
+        }
+        count = Int(status.st_size)
+        if count == 0 {
+            base = nil
+            return
+        }
+        let address = mmap(nil, count, PROT_READ, MAP_SHARED, file, 0)
+        if address == MAP_FAILED { throw FileError(path: path, operation: "map", errno: errno) }
+        base = address
+    }
+
+    deinit { if let base { munmap(base, count) } }
+
+    /// Tells the system that the file will be read from front to back.
+    public func adviseSequential() { if let base { madvise(base, count, Int32(MADV_SEQUENTIAL)) } }
+
+    /// Gives the pages of a range back to the system; they are read again when touched.
+    public func release(_ range: Range<Int>) {
+        guard let base, !range.isEmpty else { return }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let low = (range.lowerBound + page - 1) / page * page, high = min(range.upperBound, count) / page * page
+        if high > low { madvise(base + low, high - low, Int32(MADV_DONTNEED)) }
+    }
+}
