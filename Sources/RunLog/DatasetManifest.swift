@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import Storage
+
+/// What `dataset.json` says of a token dataset.
+public struct DatasetManifest: Codable, Sendable, Equatable {
+    public static let currentFormat = 1
+
+    public struct TokenizerFacts: Codable, Sendable, Equatable {
+        /// "gpt2", "bpe" or "char".
+        public var name: String
+        public var vocabSize: Int
+        public var endOfText: Int?
+        /// SHA-256 of tokenizer.json.
+        public var sha256: String
+
+        public init(name: String, vocabSize: Int, endOfText: Int?, sha256: String) {
+            self.name = name
+            self.vocabSize = vocabSize
+            self.endOfText = endOfText
+            self.sha256 = sha256
+        }
+    }
+
+    /// Counts of one split. `bytes` is the UTF-8 length of its texts; end-of-text tokens count 0 bytes.
+    public struct Split: Codable, Sendable, Equatable {
+        public var documents: Int
+        public var tokens: Int
+        public var bytes: Int
+
+        public init(documents: Int = 0, tokens: Int = 0, bytes: Int = 0) {
+            self.documents = documents
+            self.tokens = tokens
+            self.bytes = bytes
+        }
+    }
+
+    public struct File: Codable, Sendable, Equatable {
+        public var name: String
+        public var split: String
+        public var tokens: Int
+        public var bytes: Int
+        /// CRC-32C, eight hexadecimal digits.
+        public var crc32c: String
+
+        public init(name: String, split: String, tokens: Int, bytes: Int, crc32c: String) {
+            self.name = name
+            self.split = split
+            self.tokens = tokens
+            self.bytes = bytes
+            self.crc32c = crc32c
+        }
+    }
+
+    public struct Source: Codable, Sendable, Equatable {
+        /// As it was given on the command line or found under it.
+        public var name: String
+        public var bytes: Int
+        public var documents: Int
+
+        public init(name: String, bytes: Int, documents: Int) {
+            self.name = name
+            self.bytes = bytes
+            self.documents = documents
+        }
+    }
+
+    public var formatVersion = currentFormat
+    public var version: String
+    public var tokenizer: TokenizerFacts
+    /// "uint16" or "uint32", little-endian.
+    public var dtype: String
+    public var train: Split
+    public var val: Split
+    public var files: [File]
+    public var sources: [Source]
+    /// The options that decide the content, as text.
+    public var options: [String: String]
+    public var audit: AuditRecord
+
+    public init(version: String, tokenizer: TokenizerFacts, dtype: String) {
+        self.version = version
+        self.tokenizer = tokenizer
+        self.dtype = dtype
+        train = Split()
+        val = Split()
+        files = []
+        sources = []
+        options = [:]
+        audit = AuditRecord()
+    }
+
+    /// - Throws: `FileError` when the file cannot be read or is not a dataset manifest.
+    public static func read(path: String) throws -> DatasetManifest {
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw FileError(path: path, operation: "read", errno: errno == 0 ? ENOENT : errno)
+        }
+        let manifest: DatasetManifest
+        do {
+            manifest = try RunEvent.makeDecoder().decode(DatasetManifest.self, from: bytes)
+        } catch {
+            throw FileError(path: path, operation: "read", reason: "it is not a dataset manifest; prepare the data again")
+        }
+        guard manifest.formatVersion <= currentFormat else {
+            throw FileError(path: path, operation: "read", reason: "its format_version is newer than this program; update apus")
+        }
+        return manifest
+    }
+
+    public func encoded() throws -> Data {
+        let encoder = RunEvent.makeEncoder()
+        encoder.outputFormatting.insert(.prettyPrinted)
+        return try encoder.encode(self)
+    }
+}
+
+/// What is worth knowing about a dataset before training on it.
+public struct AuditRecord: Codable, Sendable, Equatable {
+    /// Entropy of the training tokens' frequencies, nats per token.
+    public var unigramEntropy: Double?
+    public var bytesPerToken: Double?
+    /// Tokens of a training document without its end-of-text: the mean and percentiles 1, 10, 25, 50, 75, 90, 99.
+    public var tokensPerDocumentMean: Double?
+    public var tokensPerDocumentPercentiles: [Int]?
+    /// Documents without text; they are left out of the token files.
+    public var emptyDocuments: Int?
+    /// Rows without a value (null); they are left out.
+    public var nullDocuments: Int?
+    /// Documents of fewer than 16 tokens.
+    public var shortDocuments: Int?
+    /// Documents whose text was seen before (64-bit hash).
+    public var duplicateDocuments: Int?
+    /// Documents with ill-formed UTF-8, replaced by U+FFFD.
+    public var invalidUtf8Documents: Int?
+    /// Share of bytes that are control characters other than tab and line ends, or U+FFFD.
+    public var nonTextShare: Double?
+    /// Standard error of a validation loss over the split, nats; docs/data.md says how it is estimated.
+    public var validationStderr: Double?
+    /// Sentences for people: the finding, the reason, the cure.
+    public var warnings: [AuditWarning]?
+
+    public init() {}
+}
+
+/// A finding of the audit.
+public struct AuditWarning: Codable, Sendable, Equatable {
+    /// A short stable name, such as "documents-are-lines".
+    public var code: String
+    public var message: String
+    public var advice: String
+
+    public init(code: String, message: String, advice: String) {
+        self.code = code
+        self.message = message
+        self.advice = advice
+    }
+}

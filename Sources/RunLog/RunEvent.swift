@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// One line of `metrics.jsonl`: what happened, at which step, and the numbers that belong to it.
+///
+/// Every line has `event`, `seq`, `step` and `time`; the other fields are there when the event has them.
+/// A number that is not finite is written as the text "NaN", "Infinity" or "-Infinity".
+public struct RunEvent: Codable, Sendable, Equatable {
+    public enum Kind: String, Codable, Sendable {
+        case start, step, eval, checkpoint, warning, skip, rollback, resume, end
+    }
+
+    public var event: Kind
+    /// Increases by one from line to line over the whole file.
+    public var seq: Int
+    /// Updates completed.
+    public var step: Int
+    /// ISO 8601 in UTC with milliseconds.
+    public var time: String
+
+    // step
+    /// Training tokens seen since step 0.
+    public var tokens: Int?
+    /// Mean training loss of the update's tokens, nats per token.
+    public var loss: Double?
+    /// Global gradient norm before clipping.
+    public var gradNorm: Double?
+    public var lr: Double?
+    /// Wall time of the update, milliseconds, evaluation and saving left out.
+    public var stepMs: Double?
+    /// Time the update waited for data, milliseconds.
+    public var dataMs: Double?
+    public var tokensPerSecond: Double?
+    public var flopsPerToken: Double?
+    /// Share of the device's datasheet peak for the dtype; absent when that is unknown.
+    public var mfu: Double?
+    /// Share of this machine's measured matmul ceiling.
+    public var ceilingFraction: Double?
+    public var memoryBytes: Double?
+
+    // eval
+    public var trainLoss: Double?
+    public var valLoss: Double?
+    /// Standard error of `valLoss` over blocks.
+    public var valStderr: Double?
+    public var trainStderr: Double?
+    public var valBitsPerByte: Double?
+    /// Tokens of the validation split that the evaluation read.
+    public var evalTokens: Int?
+    public var evalMs: Double?
+
+    // checkpoint, warning, skip, rollback, resume, end
+    public var path: String?
+    public var bytes: Int?
+    public var checkpointMs: Double?
+    /// A sentence for people; for `end` why the run ended: "completed", "interrupted", "failed".
+    public var message: String?
+    /// A short stable name of what a warning or skip is about, such as "non-finite".
+    public var code: String?
+
+    // start, resume
+    public var device: String?
+    public var threads: Int?
+    /// The kernels in use, such as "avx512-bf16".
+    public var isa: String?
+    /// The machine's measured matmul ceiling, FLOP/s.
+    public var ceilingFlops: Double?
+    public var plannedBytes: Int?
+    public var version: String?
+
+    public init(_ event: Kind, step: Int, seq: Int = 0, time: String = "") {
+        self.event = event
+        self.step = step
+        self.seq = seq
+        self.time = time
+    }
+
+    /// The names on disk: snake_case of the Swift names.
+    public static func makeEncoder() -> JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }
+
+    public static func makeDecoder() -> JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        return decoder
+    }
+
+    /// The time as metrics lines store it.
+    public static func timestamp(_ date: Date) -> String {
+        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+}

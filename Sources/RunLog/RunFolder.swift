@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import Storage
+
+/// The places inside a run folder.
+public struct RunFolder: Sendable {
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    public var record: String { path + "/run.json" }
+    public var metrics: String { path + "/metrics.jsonl" }
+    public var checkpoints: String { path + "/checkpoints" }
+    public var samples: String { path + "/samples" }
+
+    /// Whether the folder holds a run.
+    public var exists: Bool { FileManager.default.fileExists(atPath: record) }
+
+    public func writeRecord(_ record: RunRecord, calls: FileCalls = .system) throws {
+        try AtomicFileWriter.write(record.encoded(), to: self.record, calls: calls)
+    }
+
+    public func readRecord() throws -> RunRecord { try RunRecord.read(path: record) }
+
+    public func readMetrics() throws -> MetricsFile { try MetricsFile.read(path: metrics) }
+}
