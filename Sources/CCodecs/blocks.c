@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// Decoders of snappy and LZ4 blocks. Both formats are sequences of literals (bytes that follow) and copies (bytes
+// `offset` before the end of what is decoded so far); every length and offset is checked before a byte moves.
+#include "CCodecs.h"
+
+#include <string.h>
+
+typedef struct {
+    const uint8_t *in, *in_end;
+    uint8_t *out, *out_start, *out_end;
+} block_t;
+
+static inline size_t in_left(const block_t *b) { return (size_t)(b->in_end - b->in); }
+static inline size_t out_left(const block_t *b) { return (size_t)(b->out_end - b->out); }
+
+// Moves `length` literal bytes; 0 when either side has fewer.
+static inline int literal(block_t *b, size_t length) {
+    const size_t source = in_left(b), room = out_left(b);
+    if (length > source || length > room) return 0;
+    // Most literals are short: one fixed-size move beats a call, and what it writes too much is overwritten later.
+    if (length <= 16 && source >= 16 && room >= 16) memcpy(b->out, b->in, 16);
+    else if (length) memcpy(b->out, b->in, length);
+    b->in += length;
+    b->out += length;
+    return 1;
+}
+
+// Repeats `length` bytes that begin `offset` back; the two ranges may overlap. 0 when out of bounds.
+static inline int copy(block_t *b, size_t offset, size_t length) {
+    const size_t room = out_left(b);
+    if (offset == 0 || offset > (size_t)(b->out - b->out_start) || length > room) return 0;
+    uint8_t *to = b->out;
+    const uint8_t *from = to - offset;
+    b->out += length;
+    if (offset >= 16 && room - length >= 16) {
+        // Whole steps of 16 never read what they have not written, and end at most 15 bytes behind the copy.
+        for (size_t i = 0; i < length; i += 16) memcpy(to + i, from + i, 16);
+    } else if (offset >= length) {
+        memcpy(to, from, length);
+    } else {
+        for (size_t i = 0; i < length; i++) to[i] = from[i];
+    }
+    return 1;
+}
+
+// The unsigned number in `count` (1...4) little-endian bytes; the caller has checked that they are there.
+static inline uint32_t take(block_t *b, int count) {
+    uint32_t value = 0;
+    for (int i = 0; i < count; i++) value |= (uint32_t)b->in[i] << (8 * i);
+    b->in += count;
+    return value;
+}
+
+// Reads snappy's preamble, the uncompressed length as a varint of at most 32 bits; 0 when malformed.
+static int preamble(block_t *b, uint64_t *length) {
+    *length = 0;
+    for (int shift = 0; shift < 35; shift += 7) {
+        if (!in_left(b)) return 0;
+        const uint8_t byte = *b->in++;
+        *length |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128) return *length <= UINT32_MAX;
+    }
+    return 0;
+}
+
+int apus_snappy_decode(const void *input, size_t input_count, void *output, size_t output_count) {
+    block_t b = {input, (const uint8_t *)input + input_count, output, output, (uint8_t *)output + output_count};
+    uint64_t claimed;
+    if (!preamble(&b, &claimed) || claimed != output_count) return APUS_CODEC_BAD;
+    while (b.in < b.in_end) {
+        const uint32_t tag = *b.in++, kind = tag & 3;
+        size_t length = (tag >> 2) + 1;
+        if (kind == 0) {
+            if (length > 60) {  // 61...64 announce a length of 1...4 bytes
+                const int bytes = (int)length - 60;
+                if (in_left(&b) < (size_t)bytes) return APUS_CODEC_BAD;
+                length = (size_t)take(&b, bytes) + 1;
+            }
+            if (!literal(&b, length)) return APUS_CODEC_BAD;
+            continue;
+        }
+        const int bytes = kind == 1 ? 1 : kind == 2 ? 2 : 4;
+        if (in_left(&b) < (size_t)bytes) return APUS_CODEC_BAD;
+        size_t offset = take(&b, bytes);
+        if (kind == 1) {  // 3 bits of length, the offset's upper 3 bits in the tag
+            offset |= (size_t)(tag >> 5) << 8;
+            length = ((tag >> 2) & 7) + 4;
+        }
+        if (!copy(&b, offset, length)) return APUS_CODEC_BAD;
+    }
+    return b.out == b.out_end ? APUS_CODEC_END : APUS_CODEC_BAD;
+}
+
+// Adds LZ4's length continuation (bytes of 255, then one below) to a nibble that was 15; 0 when the input ends.
+static inline int lengthen(block_t *b, size_t *length) {
+    for (;;) {
+        if (!in_left(b)) return 0;
+        const uint8_t byte = *b->in++;
+        *length += byte;  // at most 255 times the input's size: no overflow in 64 bits
+        if (byte != 255) return 1;
+    }
+}
+
+int apus_lz4_decode(const void *input, size_t input_count, void *output, size_t output_count) {
+    block_t b = {input, (const uint8_t *)input + input_count, output, output, (uint8_t *)output + output_count};
+    while (b.in < b.in_end) {
+        const uint32_t token = *b.in++;
+        size_t length = token >> 4;
+        if (length == 15 && !lengthen(&b, &length)) return APUS_CODEC_BAD;
+        if (!literal(&b, length)) return APUS_CODEC_BAD;
+        if (b.in == b.in_end) return b.out == b.out_end ? APUS_CODEC_END : APUS_CODEC_BAD;  // the last sequence has no copy
+        if (in_left(&b) < 2) return APUS_CODEC_BAD;
+        const size_t offset = take(&b, 2);
+        length = token & 15;
+        if (length == 15 && !lengthen(&b, &length)) return APUS_CODEC_BAD;
+        if (!copy(&b, offset, length + 4)) return APUS_CODEC_BAD;
+    }
+    return APUS_CODEC_BAD;  // a block ends in literals
+}
