@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// A persistent thread pool: every kernel is one task that all threads run together, each on its own share.
+#ifndef APUS_POOL_H
+#define APUS_POOL_H
+
+typedef struct apus_pool apus_pool_t;
+
+/// What each of `threads` threads runs; `thread` counts from 0. The split of the work depends on these two numbers alone,
+/// so that results are the same from run to run.
+typedef void (*apus_task_t)(void *context, int thread, int threads);
+
+/// Starts a pool of `threads` threads, the caller of `apus_pool_run` being one of them. NULL when threads cannot be had.
+apus_pool_t *apus_pool_create(int threads);
+void apus_pool_destroy(apus_pool_t *pool);
+int apus_pool_threads(const apus_pool_t *pool);
+
+/// Runs the task on all threads and returns when all have ended. One caller at a time; allocates nothing.
+void apus_pool_run(apus_pool_t *pool, apus_task_t task, void *context);
+
+/// The share of `count` items that a thread takes, cut at multiples of `grain`: [*begin, *end).
+static inline void apus_share(long count, long grain, int thread, int threads, long *begin, long *end) {
+    long grains = (count + grain - 1) / grain;
+    long b = grains * thread / threads * grain, e = grains * (thread + 1) / threads * grain;
+    *begin = b < count ? b : count;
+    *end = e < count ? e : count;
+}
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "apus_pool.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// A step runs some hundred tasks back to back, so a thread that has finished looks for the next one for a few
+// microseconds before it sleeps; on a machine shared with others it must not look for long.
+enum { SPINS = 4000 };
+
+typedef struct {
+    _Alignas(128) pthread_t id;
+    apus_pool_t *pool;
+    int thread;
+} worker_t;
+
+struct apus_pool {
+    _Alignas(128) _Atomic uint32_t round;  // increased once a task; workers wait for it
+    _Alignas(128) _Atomic uint32_t busy;   // workers that have not finished the task
+    _Alignas(128) apus_task_t task;
+    void *context;
+    int threads;
+    int stop;
+    worker_t *workers;
+};
+
+static void pause_cpu(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t value) { syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
+
+static void futex_wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }
+
+/// Waits until the word is no longer `value`.
+static void wait_change(_Atomic uint32_t *word, uint32_t value) {
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(word, memory_order_acquire) != value) return;
+        pause_cpu();
+    }
+    while (atomic_load_explicit(word, memory_order_acquire) == value) futex_wait(word, value);
+}
+
+static void *work(void *argument) {
+    worker_t *me = argument;
+    apus_pool_t *pool = me->pool;
+    uint32_t seen = 0;
+    for (;;) {
+        wait_change(&pool->round, seen);
+        seen++;
+        if (pool->stop) return NULL;
+        pool->task(pool->context, me->thread, pool->threads);
+        if (atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_acq_rel) == 1) futex_wake(&pool->busy);
+    }
+}
+
+apus_pool_t *apus_pool_create(int threads) {
+    if (threads < 1) threads = 1;
+    apus_pool_t *pool = aligned_alloc(128, (sizeof *pool + 127) / 128 * 128);
+    if (pool == NULL) return NULL;
+    *pool = (apus_pool_t){.threads = 1};
+    pool->workers = aligned_alloc(128, sizeof(worker_t) * (size_t)threads);
+    if (pool->workers == NULL) {
+        free(pool);
+        return NULL;
+    }
+    for (int i = 1; i < threads; i++) {
+        pool->workers[i] = (worker_t){.pool = pool, .thread = i};
+        if (pthread_create(&pool->workers[i].id, NULL, work, &pool->workers[i]) != 0) {
+            apus_pool_destroy(pool);
+            return NULL;
+        }
+        pool->threads = i + 1;
+    }
+    return pool;
+}
+
+void apus_pool_destroy(apus_pool_t *pool) {
+    if (pool == NULL) return;
+    pool->stop = 1;
+    atomic_fetch_add_explicit(&pool->round, 1, memory_order_acq_rel);
+    futex_wake(&pool->round);
+    for (int i = 1; i < pool->threads; i++) pthread_join(pool->workers[i].id, NULL);
+    free(pool->workers);
+    free(pool);
+}
+
+int apus_pool_threads(const apus_pool_t *pool) { return pool->threads; }
+
+void apus_pool_run(apus_pool_t *pool, apus_task_t task, void *context) {
+    if (pool->threads == 1) {
+        task(context, 0, 1);
+        return;
+    }
+    pool->task = task;
+    pool->context = context;
+    atomic_store_explicit(&pool->busy, (uint32_t)pool->threads - 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pool->round, 1, memory_order_acq_rel);
+    futex_wake(&pool->round);
+    task(context, 0, pool->threads);
+    uint32_t left;
+    while ((left = atomic_load_explicit(&pool->busy, memory_order_acquire)) != 0) wait_change(&pool->busy, left);
+}
