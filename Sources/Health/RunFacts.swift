@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+import RunLog
+
+/// A fact of the run with where it came from, so that a report can say what it takes on trust.
+public struct Fact<Value: Sendable & Equatable>: Sendable, Equatable {
+    public var value: Value
+    public var origin: FactOrigin
+
+    public init(_ value: Value, _ origin: FactOrigin) {
+        self.value = value
+        self.origin = origin
+    }
+}
+
+/// Where a fact came from, strongest first.
+public enum FactOrigin: String, Sendable, Equatable {
+    /// Given by the user on the command line; wins over the others.
+    case option
+    /// Written in the log or run folder.
+    case log
+    /// Read from a configuration file given beside the log.
+    case config
+    /// Follows from other facts by arithmetic.
+    case derived
+    /// The trainer's default, which nothing in the log contradicts.
+    case assumed
+}
+
+/// What wrote the record.
+public enum RunSource: String, Sendable, Equatable {
+    case apus
+    case nanogpt
+    case llmc = "llm.c"
+    case huggingface
+    case csv
+}
+
+/// One update of the optimizer, as far as the log tells.
+public struct StepPoint: Sendable, Equatable {
+    /// Updates done before this loss was taken, as the log numbers them.
+    public var step: Int
+    /// Training tokens seen since step 0.
+    public var tokens: Double?
+    /// Training loss, nats per token; NaN and infinity are kept.
+    public var loss: Double?
+    public var lr: Double?
+    /// Global gradient norm before clipping.
+    public var gradNorm: Double?
+    /// Wall time of the update, milliseconds.
+    public var stepMs: Double?
+    /// Time the update waited for data, milliseconds.
+    public var dataMs: Double?
+    /// MFU as the log prints it, a share of one.
+    public var mfuPrinted: Double?
+    public var tokensPerSecond: Double?
+    public var memoryBytes: Double?
+
+    public init(step: Int) { self.step = step }
+}
+
+/// One evaluation.
+public struct EvalPoint: Sendable, Equatable {
+    public var step: Int
+    public var tokens: Double?
+    public var trainLoss: Double?
+    public var valLoss: Double?
+    /// Standard error of `valLoss`, nats, when the log gives it.
+    public var valStderr: Double?
+    public var valBitsPerByte: Double?
+    /// Wall time of the evaluation, milliseconds.
+    public var ms: Double?
+
+    public init(step: Int) { self.step = step }
+}
+
+/// Something that happened in the run besides steps and evaluations.
+public struct RunIncident: Sendable, Equatable {
+    public enum Kind: String, Sendable {
+        /// An exception's traceback in the log.
+        case traceback
+        /// Out of memory.
+        case outOfMemory
+        /// The run went on from a checkpoint.
+        case resume
+        /// A checkpoint was taken back after an error.
+        case rollback
+        /// An update skipped because a value was not finite.
+        case skip
+        case warning
+        /// The run was stopped by the user.
+        case interrupted
+    }
+
+    public var kind: Kind
+    /// The last step before it; nil before the first.
+    public var step: Int?
+    /// The line that says it, for people.
+    public var detail: String
+
+    public init(_ kind: Kind, step: Int?, detail: String) {
+        self.kind = kind
+        self.step = step
+        self.detail = detail
+    }
+}
+
+/// The configuration as far as it is known; every value says where it came from.
+public struct ConfigFacts: Sendable, Equatable {
+    public var nLayer, nHead, nEmbd, blockSize, vocabSize: Fact<Int>?
+    public var bias: Fact<Bool>?
+    /// nanoGPT's count: everything but the position table, vocabulary matrix once.
+    public var parameters: Fact<Double>?
+    /// Sequences in a micro-batch, and micro-batches in an update over all processes.
+    public var batchSize, gradientAccumulationSteps: Fact<Int>?
+    public var tokensPerStep: Fact<Double>?
+    /// Peak and final learning rate.
+    public var learningRate, minLr: Fact<Double>?
+    public var warmupIters, lrDecayIters, maxIters: Fact<Int>?
+    public var schedule: Fact<ScheduleKind>?
+    /// Updates of the final decay, for schedules that hold the peak first (wsd, trapezoid).
+    public var cooldownIters: Fact<Int>?
+    public var weightDecay, beta2, gradClip, dropout: Fact<Double>?
+    public var evalInterval, evalIters: Fact<Int>?
+    /// Tokens of the validation split that one evaluation reads.
+    public var evalTokens: Fact<Double>?
+    public var initFrom, dtype, optimizer: Fact<String>?
+    /// "gpt2" for GPT-2's body, "modern" for RoPE, RMSNorm, QK-norm and the like.
+    public var architecture: Fact<String>?
+
+    public init() {}
+}
+
+/// The shape of the learning rate after its warm-up.
+public enum ScheduleKind: String, Sendable, Equatable {
+    case cosine
+    case linear
+    case constant
+    /// Constant, then linear decay over `cooldownIters`.
+    case wsd
+}
+
+/// What is known of the data set.
+public struct DatasetFacts: Sendable, Equatable {
+    public var name: Fact<String>?
+    /// "gpt2", "bpe", "char" and the like.
+    public var tokenizer: Fact<String>?
+    public var trainTokens, valTokens: Fact<Double>?
+    /// UTF-8 bytes a token of the validation texts, for bits per byte.
+    public var bytesPerToken: Fact<Double>?
+    /// Entropy of the training tokens' frequencies, nats per token.
+    public var unigramEntropy: Fact<Double>?
+    /// Standard error of a validation loss over the whole split, nats.
+    public var validationStderr: Fact<Double>?
+    /// The rest of the audit when there is one.
+    public var audit: AuditRecord?
+    public var trainDocuments: Int?
+    public var valDocuments: Int?
+    /// The folder to name in commands.
+    public var path: String?
+
+    public init() {}
+}
+
+/// The machine the run was made on.
+public struct DeviceFacts: Sendable, Equatable {
+    /// As the user or log names it.
+    public var name: Fact<String>?
+    /// The peak that the log's MFU was divided by, TFLOP/s, when it is known.
+    public var printedPeakTflops: Double?
+    /// Its name, for the sentence that explains the denominator.
+    public var printedPeakName: String?
+    public var memoryUsedBytes: Double?
+
+    public init() {}
+}
+
+/// A training run in one form, whatever wrote it; the only thing that checks see.
+public struct RunFacts: Sendable, Equatable {
+    public var source: RunSource
+    /// The folder or file to name in the report's first line and in commands.
+    public var name: String
+    public var config = ConfigFacts()
+    /// In the order of their steps, without what a resume or restart made void.
+    public var steps: [StepPoint] = []
+    public var evals: [EvalPoint] = []
+    public var incidents: [RunIncident] = []
+    public var dataset = DatasetFacts()
+    public var device = DeviceFacts()
+    /// Texts that the model wrote, newest checkpoint last.
+    public var samples: [String] = []
+    /// What the reader of the input wants said: several runs in one file, lines it could not read.
+    public var notes: [Message] = []
+    /// Learning rates of steps that are still to come, when the input gives them.
+    public var futureRates: [(step: Int, lr: Double)] = []
+
+    public init(source: RunSource, name: String) {
+        self.source = source
+        self.name = name
+    }
+
+    public static func == (a: RunFacts, b: RunFacts) -> Bool {
+        a.source == b.source && a.name == b.name && a.config == b.config && a.steps == b.steps && a.evals == b.evals
+            && a.incidents == b.incidents && a.dataset == b.dataset && a.device == b.device && a.samples == b.samples
+            && a.notes == b.notes && a.futureRates.elementsEqual(b.futureRates, by: ==)
+    }
+}
