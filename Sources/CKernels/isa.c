@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE  // syscall
 #include "apus_isa.h"
 
 #include <stdint.h>
