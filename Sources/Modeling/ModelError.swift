@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+
+/// Says what about a model cannot be, and what is valid.
+public struct ModelError: Error, CustomStringConvertible, Equatable {
+    public let description: String
+
+    public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+import Compute
+
+/// One float32 or bfloat16 tensor for every parameter, all in one block of memory.
+public struct ParameterArena: Sendable {
+    public let descriptions: [ParameterDescription]
+    /// Same order as `descriptions`.
+    public let tensors: [Tensor]
+    /// The whole block, padding between tensors included; the padding stays zero.
+    public let flat: Tensor
+    private let byName: [String: Int]
+
+    /// Bytes that an arena of these parameters takes.
+    public static func byteCount(_ descriptions: [ParameterDescription], _ dtype: DType) -> Int {
+        var plan = ArenaPlan()
+        for description in descriptions { _ = plan.reserve(dtype, description.shape) }
+        return plan.byteCount
+    }
+
+    /// - Throws: `MemoryError`.
+    public init(_ descriptions: [ParameterDescription], dtype: DType, on backend: any Backend) throws {
+        var plan = ArenaPlan()
+        let slots = descriptions.map { plan.reserve(dtype, $0.shape) }
+        let memory = try backend.allocate(byteCount: plan.byteCount)
+        self.descriptions = descriptions
+        tensors = slots.map { $0.tensor(in: memory) }
+        flat = Tensor(memory: memory, offset: 0, dtype: dtype, shape: [plan.byteCount / dtype.size])
+        byName = Dictionary(uniqueKeysWithValues: descriptions.enumerated().map { ($1.name, $0) })
+    }
+
+    /// The tensor of a parameter, nil when the model has none of that name.
+    public subscript(name: String) -> Tensor? { byName[name].map { tensors[$0] } }
+
+    /// The tensor of a parameter that the configuration is known to have.
+    func required(_ name: String) -> Tensor {
+        guard let index = byName[name] else { preconditionFailure("the model has no parameter '\(name)'") }
+        return tensors[index]
+    }
+}
+
+/// A model's weights: float32 masters and, for bfloat16 training, the copy that matrix products read.
+public final class GPTWeights: Sendable {
+    public let config: GPTConfig
+    public let backend: any Backend
+    /// float32
+    public let masters: ParameterArena
+    /// bfloat16, each the rounded master; nil in float32.
+    public let copies: ParameterArena?
+
+    /// The dtype of matrix products and activations.
+    public var dtype: DType { copies == nil ? .float32 : .bfloat16 }
+
+    /// Makes weights of zeros.
+    ///
+    /// - Parameter dtype: float32 or bfloat16.
+    /// - Throws: `MemoryError`.
+    public init(_ config: GPTConfig, dtype: DType, on backend: any Backend) throws {
+        self.config = config
+        self.backend = backend
+        masters = try ParameterArena(config.parameters, dtype: .float32, on: backend)
+        copies = dtype == .bfloat16 ? try ParameterArena(config.parameters, dtype: .bfloat16, on: backend) : nil
+    }
+
+    /// Bytes for masters and copies.
+    public static func byteCount(_ config: GPTConfig, dtype: DType) -> Int {
+        let parameters = config.parameters
+        return ParameterArena.byteCount(parameters, .float32) + (dtype == .bfloat16 ? ParameterArena.byteCount(parameters, .bfloat16) : 0)
+    }
+
+    /// Gives every parameter its starting value: a function of seed, parameter and element alone.
+    public func initialize(seed: UInt64) {
+        for (index, description) in config.parameters.enumerated() {
+            var values = [Float](repeating: 0, count: description.count)
+            switch description.initialization {
+            case .zeros: break
+            case .ones: for i in values.indices { values[i] = 1 }
+            case .normal(let std): Self.fillNormal(&values, std: Float(std), seed: seed, stream: UInt32(index))
+            }
+            values.withUnsafeBytes { backend.write($0, to: masters.tensors[index]) }
+        }
+        refreshCopies()
+    }
+
+    /// Rounds all masters into the copies; needed after masters were written by hand.
+    public func refreshCopies() {
+        if let copies { backend.convert(from: masters.flat, to: copies.flat) }
+    }
+
+    /// Box-Muller on Philox words; four values a counter.
+    private static func fillNormal(_ values: inout [Float], std: Float, seed: UInt64, stream: UInt32) {
+        for block in 0..<(values.count + 3) / 4 {
+            let low = UInt32(truncatingIfNeeded: block), high = UInt32(truncatingIfNeeded: block >> 32)
+            // Word 3 of the counter keeps these numbers apart from the dropout masks of the same seed.
+            let words = Philox.words(key: seed, counter: (low, high, stream, 0x696e_6974))
+            let (a, b) = normalPair(words.0, words.1), (c, d) = normalPair(words.2, words.3)
+            for (lane, value) in [a, b, c, d].enumerated() where 4 * block + lane < values.count {
+                values[4 * block + lane] = value * std
+            }
+        }
+    }
+}
