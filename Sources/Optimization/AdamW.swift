@@ -51,7 +51,8 @@ public final class AdamW {
 
     private let backend: any Backend
     private let parameters: [OptimizedParameter]
-    private let gradients: Tensor
+    /// All gradients as one flat float32 tensor.
+    public let gradients: Tensor
     private let state: Tensor
     private let workspace: Tensor
     private let groups: [AdamWGroup]

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+import Checkpoints
+import Compute
+import Foundation
+import Modeling
+import RunLog
+import Storage
+
+/// A run folder in use by this process: its lock, metrics and checkpoints.
+public final class RunSession {
+    public let folder: RunFolder
+    public let record: RunRecord
+    /// Step of the newest checkpoint that this process wrote or went on from.
+    public private(set) var lastSaved: Int?
+
+    private let lock: FolderLock
+    private let metrics: MetricsWriter
+    private let store: CheckpointStore
+
+    private init(_ folder: RunFolder, record: RunRecord, lock: FolderLock, calls: FileCalls) throws {
+        self.folder = folder
+        self.record = record
+        self.lock = lock
+        metrics = try MetricsWriter(path: folder.metrics, calls: calls)
+        store = CheckpointStore(runFolder: folder.path, calls: calls)
+        try store.prepareForWriting()
+    }
+
+    /// Makes a new run folder.
+    ///
+    /// - Throws: `TrainingError` when the folder already holds something, `FileError` when it cannot be made.
+    public static func create(_ path: String, record: RunRecord, calls: FileCalls = .system) throws -> RunSession {
+        let folder = RunFolder(path)
+        if !Folder.names(path).filter({ $0 != "lock" }).isEmpty {
+            throw TrainingError(
+                folder.exists
+                    ? "'\(path)' already holds a run: add --resume to go on with it, or choose another --out"
+                    : "'\(path)' exists and is not empty: choose another --out", isUsage: true)
+        }
+        try Folder.create(path)
+        let lock = try FolderLock(folder: path)
+        try folder.writeRecord(record, calls: calls)
+        return try RunSession(folder, record: record, lock: lock, calls: calls)
+    }
+
+    /// What a resumed run starts from.
+    public struct Resumption {
+        public let session: RunSession
+        /// nil when the run ended before its first checkpoint: it starts again from step 0.
+        public let checkpoint: LoadedCheckpoint?
+        /// Newer checkpoints that could not be used, and why.
+        public let skipped: [SkippedCheckpoint]
+        /// Lines of metrics.jsonl that stand.
+        public let events: [RunEvent]
+    }
+
+    /// Takes up a run folder again.
+    ///
+    /// - Parameter change: gives the record to go on with from the stored one; what it throws ends the attempt with the
+    ///   folder unchanged.
+    /// - Throws: `TrainingError` when there is no run, `FileError` when another process uses it or no checkpoint is valid.
+    public static func resume(
+        _ path: String, calls: FileCalls = .system, change: (RunRecord) throws -> RunRecord = { $0 }
+    ) throws -> Resumption {
+        let folder = RunFolder(path)
+        guard folder.exists else {
+            throw TrainingError("there is no run to resume in '\(path)' (it has no run.json); leave --resume out to start one", isUsage: true)
+        }
+        let lock = try FolderLock(folder: path)
+        let stored = try folder.readRecord()
+        let record = try change(stored)
+        let store = CheckpointStore(runFolder: path, calls: calls)
+        let found = try store.latestValid()
+        let checkpoint = try found.map { try store.open($0.info) }
+        if record != stored { try folder.writeRecord(record, calls: calls) }
+        let events = (try? folder.readMetrics().events) ?? []
+        let session = try RunSession(folder, record: record, lock: lock, calls: calls)
+        session.lastSaved = checkpoint?.info.step
+        return Resumption(session: session, checkpoint: checkpoint, skipped: found?.skipped ?? [], events: events)
+    }
+
+    /// Stamps an event and appends it to metrics.jsonl.
+    @discardableResult
+    public func log(_ event: RunEvent) throws -> RunEvent { try metrics.write(event) }
+
+    // MARK: Checkpoints
+
+    /// Commits a checkpoint of the trainer as it stands between two updates, and removes old ones.
+    ///
+    /// - Throws: `FileError`; older checkpoints stay as they were.
+    func save(_ trainer: Trainer) throws -> (name: String, bytes: Int) {
+        let position = trainer.position, config = trainer.setup.config
+        let backend = trainer.weights.backend
+        let model = trainer.weights.masters
+        let state = CheckpointState(
+            step: position.step, tokensSeen: position.nextSample * config.blockSize, nextSample: position.nextSample,
+            seed: UInt64(config.seed), bestValLoss: position.best?.loss, bestStep: position.best?.step,
+            extra: ["updates": String(position.updates), "dtype": config.dtype])
+        let info = try store.commit(
+            step: position.step,
+            model: zip(model.descriptions, model.tensors).map { TensorSource(name: $0.name, tensor: $1, backend: backend) },
+            optimizer: trainer.optimizer.moments.map { TensorSource(name: $0.name, tensor: $0.tensor, backend: backend) },
+            state: state)
+        lastSaved = position.step
+        if config.keepCheckpoints > 0 { try store.prune(keep: config.keepCheckpoints) }
+        return (info.name, info.byteCount)
+    }
+
+    func markBest(step: Int) throws { try store.markBest(step: step) }
+}
+
+extension Trainer {
+    /// Gives every weight its starting value.
+    public func initialize() { weights.initialize(seed: UInt64(setup.config.seed)) }
+
+    /// Puts a checkpoint's weights, moments and position in place.
+    ///
+    /// - Throws: `FileError` when a tensor is missing or has another shape than this model's.
+    public func restore(_ checkpoint: LoadedCheckpoint, events: [RunEvent] = []) throws {
+        try weights.load(from: checkpoint.model)
+        for (name, tensor) in optimizer.moments { try weights.backend.write(checkpoint.optimizer, name, to: tensor) }
+        let state = checkpoint.state
+        let evaluations = events.filter { $0.event == .eval && $0.step <= state.step && $0.step > 0 }
+        // An evaluation may have come after the checkpoint of its step was written.
+        let last = evaluations.compactMap { event in event.valLoss.map { (loss: $0, step: event.step) } }.min { $0.loss < $1.loss }
+        var best = state.bestValLoss.flatMap { loss in state.bestStep.map { (loss: loss, step: $0) } }
+        if let last, last.loss < best?.loss ?? .infinity { best = last }
+        restore(
+            step: state.step, nextSample: state.nextSample, updates: state.extra["updates"].flatMap { Int($0) } ?? state.step,
+            best: best, evaluated: evaluations.contains { $0.step == state.step })
+    }
+}
+
+extension GPTWeights {
+    /// Reads every parameter from a file that has nanoGPT's names and float32 values.
+    ///
+    /// - Throws: `FileError` when one is missing or has another shape or dtype.
+    public func load(from file: SafetensorsFile) throws {
+        for (description, tensor) in zip(masters.descriptions, masters.tensors) {
+            try backend.write(file, description.name, to: tensor)
+        }
+        refreshCopies()
+    }
+}
+
+extension Backend {
+    /// Copies a stored tensor to the device.
+    func write(_ file: SafetensorsFile, _ name: String, to tensor: Tensor) throws {
+        let entry = try file.entry(name)
+        guard entry.shape == tensor.shape, entry.dtype == tensor.dtype else {
+            throw FileError(
+                path: file.path, operation: "load '\(name)' from",
+                reason: "it is \(entry.dtype.rawValue) \(entry.shape), the model needs \(tensor.dtype.rawValue) \(tensor.shape); "
+                    + "use the model settings that the checkpoint was made with")
+        }
+        write(file.bytes(entry), to: tensor)
+    }
+}

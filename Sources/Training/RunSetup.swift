@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+import Compute
+import Corpus
+import Foundation
+import Modeling
+import Optimization
+import RunLog
+
+/// A configuration that has met its data: everything decided, nothing allocated.
+public struct RunSetup: Sendable {
+    /// Resolved: every value stands for itself.
+    public let config: RunConfig
+    public let model: GPTConfig
+    public let dataset: TokenDataset
+    public let dtype: DType
+    public let recompute: Recompute
+
+    /// From this many ids on, the vocabulary matrix is padded to a multiple of 64 rows, as nanoGPT pads 50257 to 50304:
+    /// matrix kernels like round sizes, and below it the padding would be a large part.
+    static let paddedFrom = 1024
+
+    /// - Parameter config: `data` or `dataset` must be set.
+    /// - Throws: `TrainingError`, `ModelError`, `CorpusError`, `FileError` for what does not fit together.
+    public init(_ config: RunConfig) throws {
+        guard config.maxIters > 0 else {
+            throw TrainingError("max_iters is not set: say how many updates to make, such as --max-iters 2000", isUsage: true)
+        }
+        var config = config.resolved()
+        dataset = try TokenDataset.open(folder: Self.dataFolder(config))
+        let ids = try Self.vocabulary(of: dataset)
+        if config.vocabSize == 0 {
+            config.vocabSize = ids >= Self.paddedFrom ? (ids + 63) / 64 * 64 : ids
+        } else if config.vocabSize < ids {
+            throw TrainingError(
+                "vocab_size is \(config.vocabSize), but the data in '\(dataset.folder)' has ids up to \(ids - 1); "
+                    + "leave vocab_size out or set it to at least \(ids)", isUsage: true)
+        }
+        self.config = config
+        model = try Self.model(config)
+        guard let dtype = DType(rawValue: config.dtype), let recompute = Recompute(rawValue: config.recompute) else {
+            throw TrainingError("dtype '\(config.dtype)' or recompute '\(config.recompute)' is not known", isUsage: true)
+        }
+        self.dtype = dtype
+        self.recompute = recompute
+        guard config.minLr <= config.learningRate else {
+            throw TrainingError(
+                "min_lr \(config.minLr) is above learning_rate \(config.learningRate); the rate would rise at the end", isUsage: true)
+        }
+    }
+
+    /// The model that a configuration describes.
+    public static func model(_ config: RunConfig) throws -> GPTConfig {
+        if config.qkNorm { throw ModelError("qk_norm = true is not available yet; set it to false") }
+        if !config.tiedHead { throw ModelError("tied_head = false is not available yet; set it to true") }
+        guard let activation = Activation(rawValue: config.activation) else {
+            throw ModelError("activation '\(config.activation)' is not known; choose gelu or gelu_tanh")
+        }
+        return try GPTConfig(
+            nLayer: config.nLayer, nHead: config.nHead, nEmbd: config.nEmbd, blockSize: config.blockSize,
+            vocabSize: config.vocabSize, bias: config.bias, dropout: config.dropout, activation: activation)
+    }
+
+    public var schedule: LearningRateSchedule {
+        LearningRateSchedule(
+            shape: LearningRateSchedule.Shape(rawValue: config.lrSchedule) ?? .cosine, peak: config.learningRate,
+            minimum: config.minLr, warmupIters: config.warmupIters, decayIters: config.lrDecayIters)
+    }
+
+    public var optimizer: AdamWOptions {
+        AdamWOptions(
+            beta1: config.beta1, beta2: config.beta2, weightDecay: config.weightDecay, gradClip: config.gradClip)
+    }
+
+    private static func dataFolder(_ config: RunConfig) throws -> String {
+        if !config.data.isEmpty { return config.data }
+        if !config.dataset.isEmpty { return "data/" + config.dataset }
+        throw TrainingError("no data given: add --data DIR, a folder that `apus prepare` made", isUsage: true)
+    }
+
+    /// Ids that the data may use: from its manifest, or by looking at every token.
+    private static func vocabulary(of dataset: TokenDataset) throws -> Int {
+        let splits = [dataset.train] + (dataset.val.map { [$0] } ?? [])
+        if let size = dataset.manifest?.tokenizer.vocabSize {
+            for split in splits { try split.validate(vocabularySize: size) }
+            return size
+        }
+        let largest = splits.flatMap(\.files).map { Int($0.largestID()) }.max() ?? 0
+        // Without a manifest, ids up to GPT-2's end-of-text are taken as GPT-2's.
+        return largest > 40_000 && largest < 50_257 ? 50_257 : largest + 1
+    }
+}
+
+/// What a run will take in memory, by part, in bytes.
+public struct RunMemory: Sendable, Equatable {
+    public var model: GPT.Memory
+    public var optimizer: Int
+    /// The program itself, its stacks and the buffers of the loader and of checkpoints.
+    public var overhead: Int
+
+    public var total: Int { model.total + optimizer + overhead }
+
+    public static func plan(_ setup: RunSetup, backend: any Backend) -> RunMemory {
+        let config = setup.config
+        let sizes = BatchSizes(setup.model, batch: config.batchSize, length: config.blockSize, dtype: setup.dtype)
+        return RunMemory(
+            model: GPT.memory(sizes, recompute: setup.recompute, gradients: true, backend: backend),
+            optimizer: AdamW.byteCount(setup.model.parameters.map(\.count)), overhead: baseOverhead)
+    }
+
+    /// Measured: resident anonymous memory of a run whose tensors are a few kilobytes.
+    static let baseOverhead = 24_000_000
+
+    /// - Throws: `MemoryError` when the device has less; nothing was allocated.
+    public func check(_ backend: any Backend) throws {
+        guard let available = backend.availableBytes, total > available else { return }
+        throw MemoryError(
+            wanted: total, available: available,
+            advice: "use a smaller batch_size (and more gradient_accumulation_steps), recompute = \"block\", or a smaller model")
+    }
+}
