@@ -107,6 +107,9 @@ public protocol Backend: AnyObject, Sendable {
         q: HeadView, k: HeadView, v: HeadView, shape: AttentionShape, dropout: Dropout?, workspace: Tensor)
     func attentionBackwardWorkspace(_ shape: AttentionShape) -> Int
 
+    /// Copies [B, T, NH, HS] from one view to another of the same dtype: new keys and values into a cache.
+    func copyHeads(from source: HeadView, to destination: HeadView, batch: Int, tokens: Int, heads: Int, headSize: Int)
+
     // MARK: Classifier
 
     /// losses[r] = -log softmax(x[r] weight^T)[targets[r]], by chunks of rows, so that the logits [R, V] never exist.
@@ -142,6 +145,21 @@ public protocol Backend: AnyObject, Sendable {
     ///   - copy: bfloat16 of the same count, overwritten with the rounded parameter
     func adamwUpdate(
         parameter: Tensor, gradient: Tensor, expAvg: Tensor, expAvgSq: Tensor, copy: Tensor?, state: Tensor, group: AdamWGroup)
+}
+
+extension Backend {
+    /// One copy a row, for heads that lie side by side in both views; backends do better.
+    public func copyHeads(from source: HeadView, to destination: HeadView, batch: Int, tokens: Int, heads: Int, headSize: Int) {
+        precondition(source.headStride == headSize && destination.headStride == headSize, "heads must lie side by side")
+        let width = heads * headSize
+        for b in 0..<batch {
+            for t in 0..<tokens {
+                let from = source.start + b * source.batchStride + t * source.tokenStride
+                let to = destination.start + b * destination.batchStride + t * destination.tokenStride
+                convert(from: source.tensor.view([width], start: from), to: destination.tensor.view([width], start: to))
+            }
+        }
+    }
 }
 
 /// Says how much memory was wanted and how much there is.

@@ -2,18 +2,18 @@
 import Compute
 
 /// The parameters of one transformer block, or their gradients. C is the width.
-struct BlockTensors {
-    let ln1: Tensor, ln1Bias: Tensor?  // [C]
-    let qkv: Tensor, qkvBias: Tensor?  // [3C, C]
-    let proj: Tensor, projBias: Tensor?  // [C, C]
-    let ln2: Tensor, ln2Bias: Tensor?  // [C]
-    let fc: Tensor, fcBias: Tensor?  // [4C, C]
-    let fcProj: Tensor, fcProjBias: Tensor?  // [C, 4C]
+package struct BlockTensors: Sendable {
+    package let ln1: Tensor, ln1Bias: Tensor?  // [C]
+    package let qkv: Tensor, qkvBias: Tensor?  // [3C, C]
+    package let proj: Tensor, projBias: Tensor?  // [C, C]
+    package let ln2: Tensor, ln2Bias: Tensor?  // [C]
+    package let fc: Tensor, fcBias: Tensor?  // [4C, C]
+    package let fcProj: Tensor, fcProjBias: Tensor?  // [C, 4C]
 
     /// - Parameters:
     ///   - matrices: where matrix products read or write
     ///   - vectors: norms and biases, float32
-    init(layer: Int, matrices: ParameterArena, vectors: ParameterArena) {
+    package init(layer: Int, matrices: ParameterArena, vectors: ParameterArena) {
         let h = "transformer.h.\(layer)."
         ln1 = vectors.required(h + "ln_1.weight")
         ln1Bias = vectors[h + "ln_1.bias"]
@@ -31,16 +31,16 @@ struct BlockTensors {
 }
 
 /// All parameters as the forward and backward passes use them, or all gradients.
-struct ModelTensors {
-    let blocks: [BlockTensors]
-    let lnf: Tensor, lnfBias: Tensor?  // [C]
+package struct ModelTensors: Sendable {
+    package let blocks: [BlockTensors]
+    package let lnf: Tensor, lnfBias: Tensor?  // [C]
     /// The vocabulary matrix that the head multiplies with. [V, C]
-    let head: Tensor
+    package let head: Tensor
     /// The vocabulary matrix that token ids look up, float32. [V, C]
-    let wte: Tensor
-    let wpe: Tensor  // [block size, C]
+    package let wte: Tensor
+    package let wpe: Tensor  // [block size, C]
 
-    init(_ config: GPTConfig, matrices: ParameterArena, vectors: ParameterArena) {
+    package init(_ config: GPTConfig, matrices: ParameterArena, vectors: ParameterArena) {
         blocks = (0..<config.nLayer).map { BlockTensors(layer: $0, matrices: matrices, vectors: vectors) }
         lnf = vectors.required("transformer.ln_f.weight")
         lnfBias = vectors["transformer.ln_f.bias"]
@@ -49,11 +49,11 @@ struct ModelTensors {
         wpe = vectors.required("transformer.wpe.weight")
     }
 
-    init(_ weights: GPTWeights) {
+    package init(_ weights: GPTWeights) {
         self.init(weights.config, matrices: weights.copies ?? weights.masters, vectors: weights.masters)
     }
 
-    init(gradients: ParameterArena, _ config: GPTConfig) {
+    package init(gradients: ParameterArena, _ config: GPTConfig) {
         self.init(config, matrices: gradients, vectors: gradients)
     }
 }

@@ -66,16 +66,16 @@ public final class Trainer {
         valSamples = try setup.dataset.val.map {
             try TokenSamples(split: $0, kind: .sequential, seed: seed, blockSize: config.blockSize)
         }
-        weights = try GPTWeights(setup.model, dtype: setup.dtype, on: backend)
+        let weights = try GPTWeights(setup.model, dtype: setup.dtype, on: backend)
+        self.weights = weights
         model = try GPT(
             weights: weights, batch: config.batchSize, length: config.blockSize, training: true, recompute: setup.recompute,
             seed: seed)
         guard let gradients = model.gradients else { preconditionFailure("a training model has gradients") }
-        let copies = weights.copies
         optimizer = try AdamW(
             setup.model.parameters.enumerated().map { index, parameter in
                 OptimizedParameter(
-                    name: parameter.name, master: weights.masters.tensors[index], copy: copies?.tensors[index],
+                    name: parameter.name, master: weights.masters.tensors[index], copy: weights.copies?.tensors[index],
                     gradient: gradients.tensors[index], decays: parameter.decays,
                     learningRateMultiplier: parameter.learningRateMultiplier)
             },

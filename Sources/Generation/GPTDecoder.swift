@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+import Compute
+import Modeling
+
+/// A GPT that extends B sequences token by token, keeping keys and values of what it has seen.
+///
+/// All sequences have one length. B rows a token, C width, V vocabulary rows, S the cache's capacity.
+public final class GPTDecoder {
+    public let weights: GPTWeights
+    /// B
+    public let batch: Int
+    /// S: the block size, or less.
+    public let capacity: Int
+    /// Tokens in the cache, of each sequence.
+    public private(set) var length = 0
+
+    private let backend: any Backend
+    private let caches: [(keys: Tensor, values: Tensor)]  // act [B, S, C] each, one pair a block
+    private let memory: DeviceMemory
+    private let parameters: ModelTensors
+    private let places: Places
+    private var logits: [Float]
+
+    /// Most tokens of a sequence that go through the model at once.
+    private static let longestPiece = 256
+
+    /// - Parameters:
+    ///   - batch: sequences side by side
+    ///   - capacity: tokens of each; at most the block size
+    /// - Throws: `MemoryError`.
+    public init(weights: GPTWeights, batch: Int = 1, capacity: Int? = nil) throws {
+        self.weights = weights
+        self.batch = batch
+        backend = weights.backend
+        let config = weights.config
+        let capacity = min(capacity ?? config.blockSize, config.blockSize)
+        precondition(batch >= 1 && capacity >= 1, "a decoder holds at least one token of one sequence")
+        self.capacity = capacity
+        parameters = ModelTensors(weights)
+        var plan = ArenaPlan()
+        let slots = (0..<config.nLayer).map { _ in
+            let shape = [batch, capacity, config.nEmbd]
+            return (plan.reserve(weights.dtype, shape), plan.reserve(weights.dtype, shape))
+        }
+        places = Places(&plan, config, weights.dtype, batch: batch, piece: min(capacity, Self.longestPiece))
+        memory = try backend.allocate(byteCount: plan.byteCount)
+        let memory = memory
+        caches = slots.map { ($0.0.tensor(in: memory), $0.1.tensor(in: memory)) }
+        logits = [Float](repeating: 0, count: batch * config.vocabSize)
+    }
+
+    /// Forgets everything.
+    public func reset() { length = 0 }
+
+    /// Takes in `count` new tokens of every sequence and gives the logits that follow the last of them.
+    ///
+    /// - Parameters:
+    ///   - tokens: B x count ids, sequence by sequence, each below V; length + count must not exceed the capacity
+    ///   - body: gets the logits [B, V]
+    /// - Complexity: O(count (parameters + (length + count) C L)) FLOPs a sequence.
+    public func extend<Result>(
+        _ tokens: [Int32], count: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result
+    ) rethrows -> Result {
+        precondition(count >= 1 && tokens.count == batch * count && length + count <= capacity, "the tokens do not fit the cache")
+        var done = 0
+        while done < count {
+            let piece = min(places.piece, count - done)
+            let part = (0..<batch).flatMap { b in tokens[(b * count + done)..<(b * count + done + piece)] }
+            forward(part, count: piece, last: done + piece == count)
+            done += piece
+        }
+        logits.withUnsafeMutableBytes { backend.read(places.logits.tensor(in: memory), into: $0) }
+        return try logits.withUnsafeBufferPointer(body)
+    }
+
+    private func forward(_ tokens: [Int32], count: Int, last: Bool) {
+        let config = weights.config, rows = batch * count
+        let w = places.working(rows: rows, memory: memory)
+        let positions = (0..<rows).map { Int32(length + $0 % count) }
+        tokens.withUnsafeBytes { backend.write($0, to: w.tokens) }
+        positions.withUnsafeBytes { backend.write($0, to: w.positions) }
+        backend.embeddingForward(out: w.x, tokens: w.tokens, positions: w.positions, wte: parameters.wte, wpe: parameters.wpe)
+        let shape = AttentionShape(
+            batch: batch, queryLength: count, keyLength: length + count, heads: config.nHead, headSize: config.headSize)
+        for layer in 0..<config.nLayer { block(layer, w, shape) }
+        if last { head(w, count: count) }
+        length += count
+    }
+
+    /// One transformer block on the working tensors; keys and values go into the cache first.
+    private func block(_ layer: Int, _ w: Working, _ shape: AttentionShape) {
+        let p = parameters.blocks[layer], cache = caches[layer], c = weights.config.nEmbd
+        backend.layernormForward(out: w.norm, mean: w.mean, rstd: w.rstd, x: w.x, weight: p.ln1, bias: p.ln1Bias)  // [R, C]
+        backend.matmulForward(out: w.qkv, x: w.norm, weight: p.qkv, bias: p.qkvBias, epilogue: .none)  // [R, 3C]
+        let count = shape.queryLength, size = shape.headSize
+        func new(_ part: Int) -> HeadView {
+            HeadView(w.qkv, start: part * c, batchStride: count * 3 * c, tokenStride: 3 * c, headStride: size)
+        }
+        func cached(_ tensor: Tensor, from token: Int) -> HeadView {
+            HeadView(tensor, start: token * c, batchStride: capacity * c, tokenStride: c, headStride: size)
+        }
+        for (part, tensor) in [(1, cache.keys), (2, cache.values)] {
+            backend.copyHeads(
+                from: new(part), to: cached(tensor, from: length), batch: batch, tokens: count, heads: shape.heads, headSize: size)
+        }
+        backend.attentionForward(
+            out: HeadView(w.attention, start: 0, batchStride: count * c, tokenStride: c, headStride: size), lse: nil, q: new(0),
+            k: cached(cache.keys, from: 0), v: cached(cache.values, from: 0), shape: shape, dropout: nil)  // [B, count, NH, HS]
+        backend.matmulForward(out: w.x, x: w.attention, weight: p.proj, bias: p.projBias, epilogue: .residual(w.x))  // [R, C]
+        backend.layernormForward(out: w.norm, mean: w.mean, rstd: w.rstd, x: w.x, weight: p.ln2, bias: p.ln2Bias)
+        backend.matmulForward(
+            out: w.gelu, x: w.norm, weight: p.fc, bias: p.fcBias,
+            epilogue: .activation(weights.config.activation, preactivation: w.fc))  // [R, 4C]
+        backend.matmulForward(out: w.x, x: w.gelu, weight: p.fcProj, bias: p.fcProjBias, epilogue: .residual(w.x))
+    }
+
+    /// Logits of every sequence's last row.
+    private func head(_ w: Working, count: Int) {
+        backend.layernormForward(
+            out: w.norm, mean: w.mean, rstd: w.rstd, x: w.x, weight: parameters.lnf, bias: parameters.lnfBias)  // [R, C]
+        let c = weights.config.nEmbd
+        var rows = w.norm
+        if count > 1 {
+            for b in 0..<batch {
+                backend.convert(
+                    from: w.norm.view([c], start: (b * count + count - 1) * c), to: w.lastRows.view([c], start: b * c))
+            }
+            rows = w.lastRows
+        }
+        backend.matmulForward(
+            out: places.logits.tensor(in: memory), x: rows.view([batch, c]), weight: parameters.head, bias: nil, epilogue: .none)
+    }
+}
+
+/// The tensors of a pass over R rows.
+private struct Working {
+    let tokens: Tensor, positions: Tensor  // int32 [R]
+    let x: Tensor  // float32 [R, C]
+    let norm: Tensor, mean: Tensor, rstd: Tensor  // act [R, C], float32 [R], [R]
+    let qkv: Tensor  // act [R, 3C]
+    let attention: Tensor  // act [R, C]
+    let fc: Tensor, gelu: Tensor  // act [R, 4C]
+    let lastRows: Tensor  // act [B, C]
+}
+
+/// Where the working tensors lie; they are made for the longest piece and seen with fewer rows.
+private struct Places {
+    let piece: Int
+    let logits: ArenaPlan.Slot  // float32 [B, V]
+    private let batch: Int
+    private let tokens: ArenaPlan.Slot, positions: ArenaPlan.Slot, x: ArenaPlan.Slot
+    private let norm: ArenaPlan.Slot, mean: ArenaPlan.Slot, rstd: ArenaPlan.Slot
+    private let qkv: ArenaPlan.Slot, attention: ArenaPlan.Slot, fc: ArenaPlan.Slot, gelu: ArenaPlan.Slot
+    private let lastRows: ArenaPlan.Slot
+
+    init(_ plan: inout ArenaPlan, _ config: GPTConfig, _ act: DType, batch: Int, piece: Int) {
+        self.piece = piece
+        self.batch = batch
+        let r = batch * piece, c = config.nEmbd
+        tokens = plan.reserve(.int32, [r])
+        positions = plan.reserve(.int32, [r])
+        x = plan.reserve(.float32, [r, c])
+        norm = plan.reserve(act, [r, c])
+        mean = plan.reserve(.float32, [r])
+        rstd = plan.reserve(.float32, [r])
+        qkv = plan.reserve(act, [r, 3 * c])
+        attention = plan.reserve(act, [r, c])
+        fc = plan.reserve(act, [r, 4 * c])
+        gelu = plan.reserve(act, [r, 4 * c])
+        lastRows = plan.reserve(act, [batch, c])
+        logits = plan.reserve(.float32, [batch, config.vocabSize])
+    }
+
+    func working(rows: Int, memory: DeviceMemory) -> Working {
+        func first(_ slot: ArenaPlan.Slot) -> Tensor { slot.tensor(in: memory).view([rows] + slot.shape.dropFirst()) }
+        return Working(
+            tokens: first(tokens), positions: first(positions), x: first(x), norm: first(norm), mean: first(mean),
+            rstd: first(rstd), qkv: first(qkv), attention: first(attention), fc: first(fc), gelu: first(gelu),
+            lastRows: lastRows.tensor(in: memory))
+    }
+}

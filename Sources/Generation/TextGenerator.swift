@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+import Compute
+import Modeling
+
+/// Continues prompts token by token, past the block size by sliding.
+public final class TextGenerator {
+    private let decoder: GPTDecoder
+    private let sampler: Sampler
+    /// Ids that may be chosen: below the tokenizer's size, so that padding rows never are.
+    private let choices: Int
+    /// Generation ends after this id.
+    private let stopToken: Int32?
+
+    /// - Parameters:
+    ///   - decoder: its batch is the number of texts made side by side
+    ///   - vocabularySize: ids that the tokenizer has; the model may have more rows
+    ///   - stopToken: such as end-of-text; it is delivered and ends its text; nil: only the number of tokens ends a text
+    public init(_ decoder: GPTDecoder, sampling: SamplingOptions, vocabularySize: Int, stopToken: Int32? = nil) {
+        self.decoder = decoder
+        sampler = Sampler(sampling)
+        choices = min(vocabularySize, decoder.weights.config.vocabSize)
+        self.stopToken = stopToken
+    }
+
+    /// Makes up to `maxNewTokens` tokens after a prompt, in every sequence of the decoder's batch.
+    ///
+    /// When the context is full the window moves on by a quarter of it, and the model reads the newer three quarters again:
+    /// nanoGPT moves by one token and reads everything again each time, which costs a thousand times more at length 1024.
+    /// - Parameters:
+    ///   - prompt: at least one id; of a longer one the model sees the end
+    ///   - firstSample: numbers the texts; each has random numbers of its own
+    ///   - stop: asked before every token
+    ///   - deliver: gets each new token with the index of its sequence
+    public func generate(
+        prompt: [Int32], maxNewTokens: Int, firstSample: Int = 0, stop: () -> Bool = { false },
+        deliver: (_ sequence: Int, _ token: Int32) throws -> Void
+    ) rethrows {
+        guard !prompt.isEmpty, maxNewTokens > 0 else { return }
+        let batch = decoder.batch, capacity = decoder.capacity
+        var texts = [[Int32]](repeating: prompt, count: batch)
+        var finished = [Bool](repeating: false, count: batch)
+        decoder.reset()
+        var fresh = min(prompt.count, capacity)
+        for _ in 0..<maxNewTokens {
+            if stop() || finished.allSatisfy({ $0 }) { return }
+            if decoder.length + fresh > capacity {
+                decoder.reset()
+                fresh = max(1, capacity - capacity / 4)
+            }
+            let input = texts.flatMap { $0.suffix(fresh) }
+            let next = decoder.extend(input, count: fresh) { logits in
+                (0..<batch).map { b in
+                    let row = UnsafeBufferPointer(rebasing: logits[(b * decoder.weights.config.vocabSize)...].prefix(choices))
+                    return Int32(sampler.choose(row, sample: firstSample + b, position: texts[b].count))
+                }
+            }
+            for b in 0..<batch {
+                texts[b].append(next[b])
+                if finished[b] { continue }
+                try deliver(b, next[b])
+                if next[b] == stopToken { finished[b] = true }
+            }
+            fresh = 1
+        }
+    }
+}
