@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+import RunLog
+
+extension LogReader {
+    /// The chosen run as facts; nil when the log holds no line of a training run.
+    func facts(name: String, options: InputOptions) throws -> RunFacts? {
+        let chains = RunAssembly.chains(segments)
+        guard let index = RunAssembly.chosen(chains) else { return nil }
+        let chain = chains[index]
+        let isLlmc = llmcLines + mainLogLines > nanoLines
+        var facts = RunFacts(source: isLlmc ? .llmc : .nanogpt, name: name)
+        if chains.count > 1 {
+            facts.notes.append(
+                Message(
+                    index == chains.count - 1 ? "note.several-runs-last" : "note.several-runs",
+                    [
+                        "count": .integer(chains.count), "index": .integer(index + 1),
+                        "line": .integer(chain.segments[0].firstLine), "steps": .integer(chain.lastStep),
+                    ]))
+        }
+        if chain.segments.count > 1 { facts.notes.append(Message("note.resumed", ["count": .integer(chain.segments.count - 1)])) }
+        (facts.steps, facts.evals, facts.incidents) = RunAssembly.join(chain)
+
+        var mapping = ConfigMapping()
+        mapping.add(isLlmc ? ConfigMapping.llmcDefaults : ConfigMapping.nanoGPTDefaults, .assumed)
+        // A head without steps (a crash at the start, then a fresh try) says nothing of this run, so only the chain counts.
+        for segment in chain.segments { mapping.add(segment.config, .log) }
+        // Heads that stand alone before the first step, when a log was cut or the table follows its configuration.
+        if chain.segments.allSatisfy({ $0.config.isEmpty }), let first = segments.first, first.isEmpty { mapping.add(first.config, .log) }
+        try options.apply(to: &mapping)
+        facts.config = mapping.facts()
+        if let parameters = chain.segments.compactMap(\.parameters).last, parameters > 0 { facts.config.parameters = Fact(parameters, .log) }
+        if let tokens = chain.segments.compactMap(\.tokensPerStep).last, tokens > 0 { facts.config.tokensPerStep = Fact(tokens, .log) }
+        facts.config.derive()
+        if let dataset = mapping.text("dataset") { facts.dataset.name = dataset }
+        if let path = chain.segments.compactMap(\.trainPath).last { facts.dataset.name = facts.dataset.name ?? Fact(path, .log) }
+        if facts.config.initFrom?.value.hasPrefix("gpt2") == true, facts.config.initFrom?.origin == .log {
+            facts.notes.append(Message("note.fine-tuned"))
+        }
+        if let device = chain.segments.compactMap(\.deviceName).last { facts.device.name = Fact(device, .log) }
+        if isLlmc {
+            facts.device.printedPeakTflops = chain.segments.compactMap(\.devicePeakTflops).last
+            facts.device.printedPeakName = facts.device.name?.value
+        } else {
+            facts.device.printedPeakTflops = 312
+            facts.device.printedPeakName = "A100"
+        }
+        options.apply(to: &facts)
+        facts.fillTokens()
+        return facts
+    }
+}
+
+extension RunFacts {
+    /// Tokens seen at every point, from the step number, where the log does not give them.
+    mutating func fillTokens() {
+        guard let tokensPerStep = config.tokensPerStep?.value, tokensPerStep > 0 else { return }
+        for index in steps.indices where steps[index].tokens == nil { steps[index].tokens = Double(steps[index].step) * tokensPerStep }
+        for index in evals.indices where evals[index].tokens == nil { evals[index].tokens = Double(evals[index].step) * tokensPerStep }
+    }
+}

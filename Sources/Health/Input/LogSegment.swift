@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+import RunLog
+
+/// One start of a training program inside a log file: what it printed until the next start or the end.
+struct LogSegment {
+    /// Configuration values by nanoGPT's keys, last one wins.
+    var config: [String: ConfigValue] = [:]
+    var steps: [StepPoint] = []
+    var evals: [EvalPoint] = []
+    var incidents: [RunIncident] = []
+    /// The line at which the segment began.
+    var firstLine = 1
+    /// The program said that it went on from a checkpoint.
+    var saysResumed = false
+    var parameters: Double?
+    var tokensPerStep: Double?
+    var deviceName: String?
+    var devicePeakTflops: Double?
+    var trainPath: String?
+
+    var isEmpty: Bool { steps.isEmpty && evals.isEmpty }
+    var firstStep: Int? { [steps.first?.step, evals.first?.step].compactMap { $0 }.min() }
+    var lastStep: Int? { [steps.last?.step, evals.last?.step].compactMap { $0 }.max() }
+}
+
+/// Joins segments to runs and picks the one to report on.
+enum RunAssembly {
+    /// A run is a chain of segments: a fresh start, then resumes.
+    struct Chain {
+        var segments: [LogSegment]
+        var lastStep: Int { segments.compactMap(\.lastStep).max() ?? 0 }
+    }
+
+    static func chains(_ segments: [LogSegment]) -> [Chain] {
+        var chains: [Chain] = []
+        for segment in segments where !segment.isEmpty {
+            let begins = segment.firstStep ?? 0
+            // Steps that go on where the last run stopped, or fall back a little, belong to it even when the program does not say so.
+            let goesOn = begins > 1 && begins <= (chains.last?.lastStep ?? 0) + max(1, (chains.last?.lastStep ?? 0) / 10)
+            if !chains.isEmpty, goesOn, segment.saysResumed || begins > 10 {
+                chains[chains.count - 1].segments.append(segment)
+            } else {
+                chains.append(Chain(segments: [segment]))
+            }
+        }
+        return chains
+    }
+
+    /// The last run that got at least half as far as the longest one: a short restart at the end does not hide the run before it.
+    static func chosen(_ chains: [Chain]) -> Int? {
+        guard let longest = chains.map(\.lastStep).max() else { return nil }
+        return chains.lastIndex { $0.lastStep * 2 >= longest }
+    }
+
+    /// One series from a chain: what a later segment repeats is dropped from the earlier ones.
+    static func join(_ chain: Chain) -> (steps: [StepPoint], evals: [EvalPoint], incidents: [RunIncident]) {
+        var steps: [StepPoint] = [], evals: [EvalPoint] = [], incidents: [RunIncident] = []
+        for (index, segment) in chain.segments.enumerated() {
+            if index > 0, let begins = segment.firstStep {
+                while let last = steps.last, last.step >= begins { steps.removeLast() }
+                while let last = evals.last, last.step >= begins, segment.evals.first.map({ $0.step <= last.step }) ?? false {
+                    evals.removeLast()
+                }
+                incidents.append(RunIncident(.resume, step: begins, detail: "line \(segment.firstLine)"))
+            }
+            steps += segment.steps
+            evals += segment.evals
+            incidents += segment.incidents
+        }
+        return (steps, evals, incidents)
+    }
+}

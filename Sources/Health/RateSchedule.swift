@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// The learning rate of every step, past and to come.
+public struct RateSchedule: Sendable, Equatable {
+    public var kind: ScheduleKind
+    public var peak: Double
+    public var minimum: Double
+    public var warmup: Int
+    /// Step at which the decay ends.
+    public var decayEnd: Int
+    /// Steps of the final decay, for `wsd`.
+    public var cooldown: Int
+    /// Steps of the whole run.
+    public var total: Int
+    /// Rates by step where the input gives them; they win over the formula.
+    public var table: [(step: Int, lr: Double)] = []
+
+    public static func == (a: RateSchedule, b: RateSchedule) -> Bool {
+        a.kind == b.kind && a.peak == b.peak && a.minimum == b.minimum && a.warmup == b.warmup && a.decayEnd == b.decayEnd
+            && a.cooldown == b.cooldown && a.total == b.total && a.table.elementsEqual(b.table, by: ==)
+    }
+
+    /// The rate of update `step`, counted from 0.
+    public func rate(_ step: Int) -> Double {
+        if !table.isEmpty { return interpolated(step) }
+        if step < warmup { return peak * Double(step + 1) / Double(warmup + 1) }
+        switch kind {
+        case .constant: return peak
+        case .cosine:
+            guard step < decayEnd, decayEnd > warmup else { return step < decayEnd ? peak : minimum }
+            let share = Double(step - warmup) / Double(decayEnd - warmup)
+            return minimum + 0.5 * (1 + cos(.pi * share)) * (peak - minimum)
+        case .linear:
+            guard step < decayEnd, decayEnd > warmup else { return step < decayEnd ? peak : minimum }
+            return peak + (minimum - peak) * Double(step - warmup) / Double(decayEnd - warmup)
+        case .wsd:
+            guard step < decayEnd, cooldown > 0 else { return step < decayEnd ? peak : minimum }
+            let left = Double(decayEnd - step) / Double(cooldown)
+            return left >= 1 ? peak : minimum + (peak - minimum) * left
+        }
+    }
+
+    private func interpolated(_ step: Int) -> Double {
+        guard let first = table.first, let last = table.last else { return peak }
+        if step <= first.step { return first.lr }
+        if step >= last.step { return last.lr }
+        var low = 0, high = table.count - 1
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if table[middle].step <= step { low = middle } else { high = middle }
+        }
+        let span = Double(table[high].step - table[low].step)
+        return span > 0 ? table[low].lr + (table[high].lr - table[low].lr) * Double(step - table[low].step) / span : table[low].lr
+    }
+
+    /// The schedule of a run from its configuration, or from logged rates that reach to its end; nil when neither is known.
+    public static func of(_ facts: RunFacts) -> RateSchedule? {
+        let config = facts.config
+        let last = max(facts.steps.last?.step ?? 0, facts.evals.last?.step ?? 0)
+        if let future = facts.futureRates.last {
+            var rates = facts.steps.compactMap { point in point.lr.map { (step: point.step, lr: $0) } }
+            rates += facts.futureRates
+            rates.sort { $0.step < $1.step }
+            let peak = rates.map(\.lr).max() ?? 0
+            guard peak > 0 else { return nil }
+            let warmup = rates.first { $0.lr >= peak * 0.999 }?.step ?? 0
+            var schedule = RateSchedule(
+                kind: .linear, peak: peak, minimum: rates.last?.lr ?? 0, warmup: warmup, decayEnd: future.step, cooldown: 0, total: future.step)
+            schedule.table = rates
+            return schedule
+        }
+        guard let peak = config.learningRate?.value, peak > 0, let kind = config.schedule?.value else { return nil }
+        // A planned length that is only the trainer's default says nothing.
+        let planned = config.maxIters.flatMap { $0.origin == .assumed ? nil : $0.value }
+        guard let decayEnd = kind == .constant ? planned ?? last : config.lrDecayIters?.value, decayEnd > 0 else { return nil }
+        if config.lrDecayIters?.origin == .assumed, planned == nil, kind != .constant { return nil }
+        if kind == .wsd, config.cooldownIters == nil { return nil }
+        return RateSchedule(
+            kind: kind, peak: peak, minimum: kind == .constant ? peak : config.minLr?.value ?? 0, warmup: config.warmupIters?.value ?? 0,
+            decayEnd: decayEnd, cooldown: config.cooldownIters?.value ?? 0, total: planned ?? decayEnd)
+    }
+}

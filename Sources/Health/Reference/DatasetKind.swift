@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+
+/// The public data sets that rules know something about, told from the names people give them.
+public enum DatasetKind: String, Sendable, Equatable {
+    case fineweb = "FineWeb"
+    case finewebEdu = "FineWeb-Edu"
+    case openwebtext = "OpenWebText"
+    /// Text at character level, such as nanoGPT's shakespeare_char.
+    case characters
+    /// Small single texts and other data sets without a reference.
+    case other
+    case unknown
+
+    /// - Parameter name: a data set's name or path, such as "data/fineweb_edu" or "fineweb10B".
+    public init(_ name: String?) {
+        guard let name, !name.isEmpty else {
+            self = .unknown
+            return
+        }
+        let key = String(name.lowercased().filter { $0.isLetter || $0.isNumber })
+        if key.contains("finewebedu") || key.contains("edufineweb") || key.contains("fwedu") {
+            self = .finewebEdu
+        } else if key.contains("fineweb") {
+            self = .fineweb
+        } else if key.contains("openwebtext") || key == "owt" || key.contains("webtext") {
+            self = .openwebtext
+        } else if key.contains("char") {
+            self = .characters
+        } else if ["shakespeare", "tinystories", "stories", "pile", "c4", "wikitext", "enwik", "slimpajama", "dolma", "oscar", "wikipedia"]
+            .contains(where: key.contains)
+        {
+            self = .other
+        } else {
+            self = .unknown
+        }
+    }
+}
