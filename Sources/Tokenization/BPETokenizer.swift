@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+import CTokenization
+import Foundation
+
+/// A byte-level BPE: GPT-2's, one from a file, or one that was trained here.
+public final class BPETokenizer: Tokenizer {
+    public let name: String
+    public let endOfText: UInt32?
+    public let vocabularySize: Int
+    let model: BPEModel
+    let vocabulary: BPEVocabulary
+    private let addedById: [UInt32: [UInt8]]
+
+    /// The contents that stand for the end of a text, first choice first.
+    private static let endings = ["<|endoftext|>", "<|end_of_text|>"]
+
+    /// - Throws: `TokenizerError` when a byte has no token, or memory runs out.
+    init(model: BPEModel) throws {
+        self.model = model
+        vocabulary = try BPEVocabulary(model)
+        vocabularySize = model.vocabularySize
+        addedById = Dictionary(model.added.map { ($0.id, Array($0.content.utf8)) }, uniquingKeysWith: { first, _ in first })
+        endOfText = Self.endings.lazy.compactMap { ending in model.added.first { $0.content == ending }?.id }.first
+        name = model.fingerprint == GPT2Files.fingerprint ? "gpt2" : "bpe"
+    }
+
+    /// How texts are cut into words.
+    public var splitPattern: SplitPattern { model.split }
+    /// Special tokens and the like, ascending by id.
+    public var addedTokens: [AddedToken] { model.added }
+    /// Number of merges; 0 for a tiktoken file, which does not list them.
+    public var mergeCount: Int { model.merges.count }
+    /// SHA-256 over everything that encoding depends on, as hexadecimal digits.
+    public var fingerprint: String { model.fingerprint }
+
+    public func bytes(of id: UInt32) -> [UInt8] {
+        if let bytes = addedById[id] { return bytes }
+        return id < model.count ? Array(model.token(Int(id))) : []
+    }
+
+    /// The id of a token given by its bytes, or of an added token given by its content; nil when there is none.
+    public func id(of bytes: some Collection<UInt8>) -> UInt32? {
+        if let id = vocabulary.find(bytes) { return id }
+        return model.added.first { $0.content.utf8.elementsEqual(bytes) }?.id
+    }
+
+    public func tokenizerJSON() throws -> String { try TokenizerJSONWriter.text(self) }
+
+    public func makeEncoder() -> any TokenEncoder { BPEEncoder(self) }
+
+    /// An encoder that takes the characters of special tokens inside a text as those tokens.
+    public func makeEncoder(allowingSpecialTokens: Bool) -> any TokenEncoder {
+        BPEEncoder(self, specialTokens: allowingSpecialTokens)
+    }
+}
+
+/// Encodes texts on one thread; remembers up to about 64 MB of words.
+final class BPEEncoder: TokenEncoder {
+    static let cacheBytes = 48 << 20
+
+    private let tokenizer: BPETokenizer
+    // nil when memory ran out, which `encode` reports.
+    private let handle: OpaquePointer?
+    private let buffer: UnsafeMutablePointer<UInt32>
+    private let finder: AddedTokenFinder?
+
+    /// - Parameter window: bytes of a long word that are merged at once; 0 for the usual 65536.
+    init(_ tokenizer: BPETokenizer, specialTokens: Bool = false, cacheBytes: Int = BPEEncoder.cacheBytes, window: Int = 0) {
+        self.tokenizer = tokenizer
+        handle = apus_encoder_create(tokenizer.vocabulary.handle, max(0, cacheBytes), max(0, window))
+        buffer = .allocate(capacity: Int(APUS_ENCODE_CAPACITY))
+        finder = AddedTokenFinder(tokenizer.model.added.filter { specialTokens || !$0.isSpecial })
+    }
+
+    deinit {
+        apus_encoder_destroy(handle)
+        buffer.deallocate()
+    }
+
+    /// Bytes that the cache of words holds.
+    var cacheSize: Int { handle.map { apus_encoder_cache_bytes($0) } ?? 0 }
+
+    func encode(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
+        // U+0300 is the first character that NFC may change or move; it and all later ones begin with CC or more.
+        if tokenizer.model.composes, text.contains(where: { $0 >= 0xCC }) {
+            let composed = Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
+            try composed.withUnsafeBytes { try encodeComposed($0, into: &ids) }
+        } else {
+            try encodeComposed(text, into: &ids)
+        }
+    }
+
+    private func encodeComposed(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
+        guard let finder else { return try encodePlain(text, into: &ids) }
+        var at = 0
+        while let (range, id) = finder.next(in: text, from: at) {
+            try encodePlain(UnsafeRawBufferPointer(rebasing: text[at..<range.lowerBound]), into: &ids)
+            ids.append(id)
+            at = range.upperBound
+        }
+        try encodePlain(UnsafeRawBufferPointer(rebasing: text[at...]), into: &ids)
+    }
+
+    private func encodePlain(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
+        guard let base = text.baseAddress, !text.isEmpty else { return }
+        guard let handle, apus_encoder_start(handle, base, text.count) == 0 else { throw TokenizerError.outOfMemory }
+        while true {
+            let count = apus_encoder_next(handle, buffer, Int(APUS_ENCODE_CAPACITY))
+            if count < 0 { throw TokenizerError.outOfMemory }
+            if count == 0 { return }
+            ids.append(contentsOf: UnsafeBufferPointer(start: buffer, count: count))
+        }
+    }
+}
+
+/// Finds added tokens in a text: the leftmost, and of several at one place the longest.
+struct AddedTokenFinder {
+    private let byFirstByte: [[(content: [UInt8], id: UInt32)]]
+
+    /// nil when there is nothing to find.
+    init?(_ tokens: [AddedToken]) {
+        var byFirstByte = [[(content: [UInt8], id: UInt32)]](repeating: [], count: 256)
+        for token in tokens {
+            let content = Array(token.content.utf8)
+            if let first = content.first { byFirstByte[Int(first)].append((content, token.id)) }
+        }
+        if byFirstByte.allSatisfy(\.isEmpty) { return nil }
+        self.byFirstByte = byFirstByte.map { $0.sorted { $0.content.count > $1.content.count } }
+    }
+
+    func next(in text: UnsafeRawBufferPointer, from start: Int) -> (Range<Int>, UInt32)? {
+        for at in start..<max(start, text.count) {
+            for (content, id) in byFirstByte[Int(text[at])]
+            where content.count <= text.count - at && text[at..<at + content.count].elementsEqual(content) {
+                return (at..<at + content.count, id)
+            }
+        }
+        return nil
+    }
+}

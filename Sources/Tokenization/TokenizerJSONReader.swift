@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+import Storage
+
+/// Reads Hugging Face's `tokenizer.json` with a byte-level BPE, and Apus's character-level form of it.
+///
+/// What would change the ids and is not done here is refused by name; truncation, padding and the post-processor
+/// (which adds tokens around a text) do not concern the ids of a text itself and are passed over.
+struct TokenizerJSONReader {
+    private let path: String
+    private let root: JSONValue
+
+    /// - Throws: `FileError`, `TokenizerError`.
+    static func read(_ path: String) throws -> any Tokenizer {
+        try withBytes(ofFile: path) { try read($0, path: path) }
+    }
+
+    static func read(_ bytes: UnsafeRawBufferPointer, path: String) throws -> any Tokenizer {
+        let reader = TokenizerJSONReader(path: path, root: try JSONReader.read(bytes, path: path))
+        if reader.root["model"]?["type"]?.text == "char" { return try CharTokenizer(json: reader.root, path: path) }
+        return try BPETokenizer(model: try reader.model())
+    }
+
+    private func bad(_ what: String) -> TokenizerError { TokenizerError(.badFile, "'\(path)': \(what)") }
+
+    private func unsupported(_ what: String) -> TokenizerError {
+        TokenizerError(
+            .unsupported, "'\(path)': \(what); Apus reads byte-level BPE tokenizers (GPT-2, GPT-4, Llama-3, Qwen-2) and its own")
+    }
+
+    private func model() throws -> BPEModel {
+        guard let model = root["model"] else { throw bad("there is no \"model\"; is it a Hugging Face tokenizer.json?") }
+        let type = model["type"]?.text ?? "BPE"
+        guard type == "BPE" else { throw unsupported("the model's type is \"\(type)\"") }
+        try checkOptions(model)
+        guard let vocabulary = model["vocab"]?.members else { throw bad("the model has no \"vocab\"") }
+        let added = try addedTokens()
+        let addedIds = Set(added.map(\.id))
+        var builder = try VocabularyBuilder(members: vocabulary, except: addedIds, path: path)
+        for (place, merge) in (model["merges"]?.items ?? []).enumerated() {
+            guard let (left, right) = pair(merge) else { throw bad("merge \(place + 1) is neither \"a b\" nor [\"a\", \"b\"]") }
+            try builder.addMerge(left, right, number: place + 1)
+        }
+        builder.model.added = added
+        builder.model.wholeWords = model["ignore_merges"]?.flag ?? false
+        builder.model.composes = try composes(root["normalizer"])
+        builder.model.split = try split(root["pre_tokenizer"])
+        return builder.model
+    }
+
+    private func checkOptions(_ model: JSONValue) throws {
+        if model["byte_fallback"]?.flag == true { throw unsupported("the model has byte_fallback (SentencePiece)") }
+        if case .number(let dropout)? = model["dropout"], dropout != 0 { throw unsupported("the model has dropout \(dropout)") }
+        for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+            if let text = model[key]?.text, !text.isEmpty { throw unsupported("the model has \(key) \"\(text)\"") }
+        }
+        if let decoder = root["decoder"]?["type"]?.text, decoder != "ByteLevel" {
+            throw unsupported("the decoder is \"\(decoder)\"")
+        }
+    }
+
+    private func pair(_ merge: JSONValue) -> (left: [UInt8], right: [UInt8])? {
+        if let line = merge.text { return GPT2Files.mergePair(line) }
+        guard let parts = merge.items, parts.count == 2, let left = parts[0].text, let right = parts[1].text else { return nil }
+        var first: [UInt8] = [], second: [UInt8] = []
+        guard ByteAlphabet.append(left.unicodeScalars, to: &first), !first.isEmpty,
+            ByteAlphabet.append(right.unicodeScalars, to: &second), !second.isEmpty
+        else { return nil }
+        return (first, second)
+    }
+
+    private func addedTokens() throws -> [AddedToken] {
+        var tokens: [AddedToken] = []
+        for entry in root["added_tokens"]?.items ?? [] {
+            guard let id = entry["id"]?.id, id < 1 << 24, let content = entry["content"]?.text, !content.isEmpty else {
+                throw bad("added token \(tokens.count + 1) has no valid \"id\" and \"content\"")
+            }
+            let isSpecial = entry["special"]?.flag ?? false
+            for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && entry[key]?.flag == true {
+                throw unsupported("the added token '\(content)' has \(key)")
+            }
+            tokens.append(AddedToken(content: content, id: id, isSpecial: isSpecial))
+        }
+        tokens.sort { $0.id < $1.id }
+        for (one, next) in zip(tokens, tokens.dropFirst()) where one.id == next.id {
+            throw bad("the added tokens '\(one.content)' and '\(next.content)' have the same id \(one.id)")
+        }
+        return tokens
+    }
+
+    private func composes(_ normalizer: JSONValue?) throws -> Bool {
+        guard let normalizer else { return false }
+        switch normalizer["type"]?.text {
+        case "NFC": return true
+        case "Sequence": return try (normalizer["normalizers"]?.items ?? []).reduce(false) { try composes($1) || $0 }
+        case let type: throw unsupported("the normalizer is \"\(type ?? "of no type")\" (NFC is known)")
+        }
+    }
+
+    /// The pattern of a pre-tokenizer: ByteLevel alone, or Split and then ByteLevel without its own pattern.
+    private func split(_ preTokenizer: JSONValue?) throws -> SplitPattern {
+        guard let preTokenizer else { throw unsupported("there is no pre_tokenizer, so tokens are not bytes") }
+        let steps = preTokenizer["type"]?.text == "Sequence" ? preTokenizer["pretokenizers"]?.items ?? [] : [preTokenizer]
+        var pattern: SplitPattern?
+        var isByteLevel = false
+        for step in steps {
+            switch step["type"]?.text {
+            case "Split" where pattern == nil && !isByteLevel: pattern = try splitPattern(step)
+            case "ByteLevel" where !isByteLevel:
+                if step["add_prefix_space"]?.flag ?? true { throw unsupported("the pre_tokenizer has add_prefix_space") }
+                isByteLevel = true
+                if step["use_regex"]?.flag ?? true {
+                    // Splitting the parts once more by GPT-2's pattern changes nothing only when that made the parts.
+                    guard pattern == nil || pattern == .gpt2 else { throw unsupported("two pre_tokenizers split the text") }
+                    pattern = .gpt2
+                }
+            case let type: throw unsupported("the pre_tokenizer \"\(type ?? "of no type")\" stands where Split or ByteLevel may")
+            }
+        }
+        if !isByteLevel { throw unsupported("the pre_tokenizer has no ByteLevel, so tokens are not bytes") }
+        return pattern ?? .none
+    }
+
+    private func splitPattern(_ step: JSONValue) throws -> SplitPattern {
+        guard let regex = step["pattern"]?["Regex"]?.text, let pattern = SplitPattern(regex: regex) else {
+            throw unsupported("the pre_tokenizer splits by the pattern \(step["pattern"]?["Regex"]?.text ?? "(none)")")
+        }
+        let behavior = step["behavior"]?.text ?? "none", isInverted = step["invert"]?.flag ?? false
+        // The patterns match every character, so what is removed in the inverted form is nothing.
+        guard (behavior == "Isolated" && !isInverted) || (behavior == "Removed" && isInverted) else {
+            throw unsupported("the pre_tokenizer Split has behavior \"\(behavior)\", invert \(isInverted)")
+        }
+        return pattern
+    }
+}
