@@ -1,14 +1,64 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: MIT
 import PackageDescription
 
-// The layers of docs/architecture.md; a target imports only what stands below it.
+// The layers of docs/architecture.md: a target imports only what stands below it. Why each dependency is there:
+// docs/decisions.md.
 let package = Package(
     name: "apus",
-    products: [],
-    dependencies: [],
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .library(name: "ApusTokenization", targets: ["Tokenization"]),
+        .library(name: "ApusData", targets: ["Corpus", "Parquet"]),
+        .library(name: "ApusModel", targets: ["Compute", "ComputeCPU", "Modeling", "Optimization", "Checkpoints", "Training", "Generation"]),
+        .library(name: "ApusHealth", targets: ["Health", "RunLog"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
     targets: [
-        .target(name: "CHash"),
+        .executableTarget(
+            name: "apus",
+            dependencies: [
+                .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "TOMLKit", package: "TOMLKit"),
+                "Health", "Training", "Generation", "Corpus", "Checkpoints", "RunLog", "Modeling", "Optimization", "ComputeCPU",
+                "Compute", "Tokenization", "Storage",
+            ]),
+        .target(name: "Health", dependencies: ["RunLog"]),
+        .target(name: "Training", dependencies: ["Modeling", "Optimization", "Corpus", "Checkpoints", "RunLog", "Storage"]),
+        .target(name: "Generation", dependencies: ["Modeling", "Tokenization", "Checkpoints"]),
+        .target(name: "Corpus", dependencies: ["Tokenization", "Parquet", "RunLog", "Storage"]),
+        .target(name: "Checkpoints", dependencies: ["Compute", "Storage"]),
+        .target(name: "RunLog", dependencies: ["Storage"]),
+        .target(name: "Modeling", dependencies: ["Compute"]),
+        .target(name: "Optimization", dependencies: ["Compute"]),
+        .target(name: "ComputeCPU", dependencies: ["Compute", "CKernels"]),
+        .target(name: "Compute"),
+        .target(name: "Tokenization", dependencies: ["Storage", "CTokenization"]),
+        .target(name: "Parquet", dependencies: ["Storage", "CCodecs"]),
         .target(name: "Storage", dependencies: ["CHash"]),
+        .target(name: "CKernels"),
+        .target(name: "CTokenization"),
+        .target(name: "CCodecs", linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+        .target(name: "CHash"),
+        .target(name: "TestKit", dependencies: ["Storage"], path: "Tests/TestKit"),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "CHash"]),
+        .testTarget(name: "RunLogTests", dependencies: ["RunLog", "TestKit"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute"]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+        .testTarget(name: "ComputeCPUTests", dependencies: ["ComputeCPU", "CKernels"]),
+        .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CTokenization", "Storage"]),
+        .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),
+        .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Compute", "Storage"]),
+        .testTarget(name: "HealthTests", dependencies: ["Health", "RunLog"]),
+        .testTarget(name: "ModelingTests", dependencies: ["Modeling", "Optimization", "ComputeCPU", "Checkpoints", "TestKit"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Training", "Generation", "ComputeCPU", "Checkpoints", "Corpus", "RunLog", "Tokenization", "TestKit"]),
+        .testTarget(name: "CommandTests", dependencies: ["apus", "TestKit", "RunLog"]),
     ],
     cLanguageStandard: .c2x
 )
