@@ -32,9 +32,14 @@ static inline int copy(block_t *b, size_t offset, size_t length) {
     uint8_t *to = b->out;
     const uint8_t *from = to - offset;
     b->out += length;
-    if (offset >= 16 && room - length >= 16) {
-        // Whole steps of 16 never read what they have not written, and end at most 15 bytes behind the copy.
-        for (size_t i = 0; i < length; i += 16) memcpy(to + i, from + i, 16);
+    if (offset >= 16 && room >= length + 64) {
+        // Steps of 16 never read what they have not written. Most copies end within the first two steps, which come
+        // without a branch; what they write behind the copy is overwritten later.
+        memcpy(to, from, 16);
+        memcpy(to + 16, from + 16, 16);
+        for (size_t i = 32; i < length; i += 16) memcpy(to + i, from + i, 16);
+    } else if (offset >= 8 && room >= length + 64) {
+        for (size_t i = 0; i < length; i += 8) memcpy(to + i, from + i, 8);
     } else if (offset >= length) {
         memcpy(to, from, length);
     } else {
@@ -46,7 +51,12 @@ static inline int copy(block_t *b, size_t offset, size_t length) {
 // The unsigned number in `count` (1...4) little-endian bytes; the caller has checked that they are there.
 static inline uint32_t take(block_t *b, int count) {
     uint32_t value = 0;
-    for (int i = 0; i < count; i++) value |= (uint32_t)b->in[i] << (8 * i);
+    if (in_left(b) >= 4) {
+        memcpy(&value, b->in, 4);  // x86-64 is little-endian
+        value &= UINT32_MAX >> (32 - 8 * count);
+    } else {
+        for (int i = 0; i < count; i++) value |= (uint32_t)b->in[i] << (8 * i);
+    }
     b->in += count;
     return value;
 }
@@ -79,13 +89,12 @@ int apus_snappy_decode(const void *input, size_t input_count, void *output, size
             if (!literal(&b, length)) return APUS_CODEC_BAD;
             continue;
         }
-        const int bytes = kind == 1 ? 1 : kind == 2 ? 2 : 4;
+        // Which kind of copy comes next cannot be predicted, so all three are taken apart without a branch: kind 1 has
+        // 3 bits of length and the offset's upper 3 bits in the tag, and 1 byte of offset; kinds 2 and 3 have 2 and 4.
+        const int bytes = (int)(kind + (kind == 3)), is_short = kind == 1;
         if (in_left(&b) < (size_t)bytes) return APUS_CODEC_BAD;
-        size_t offset = take(&b, bytes);
-        if (kind == 1) {  // 3 bits of length, the offset's upper 3 bits in the tag
-            offset |= (size_t)(tag >> 5) << 8;
-            length = ((tag >> 2) & 7) + 4;
-        }
+        const size_t offset = take(&b, bytes) | (is_short ? (tag >> 5) << 8 : 0);
+        length = is_short ? ((tag >> 2) & 7) + 4 : length;
         if (!copy(&b, offset, length)) return APUS_CODEC_BAD;
     }
     return b.out == b.out_end ? APUS_CODEC_END : APUS_CODEC_BAD;
