@@ -50,10 +50,13 @@ public final class CheckpointStore {
     ///   - model: float32 weights under nanoGPT's names
     ///   - optimizer: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`, float32
     ///   - state: its `step` must be `step`
+    ///   - facts: the model's sizes, stored with the weights so that the checkpoint folder can be used by itself
+    ///   - best: whether its validation loss is the lowest so far
     /// - Throws: `FileError`, or what a source's `fill` throws. Checkpoints committed before are unharmed.
     @discardableResult
     public func commit(
-        step: Int, model: [TensorSource], optimizer: [TensorSource], state: CheckpointState, best: Bool = false
+        step: Int, model: [TensorSource], optimizer: [TensorSource], state: CheckpointState, facts: ModelFacts? = nil,
+        best: Bool = false
     ) throws -> CheckpointInfo {
         guard step >= 0, state.step == step else {
             throw FileError(
@@ -69,7 +72,7 @@ public final class CheckpointStore {
         defer { lock.release() }
         let manifest: CheckpointManifest
         do {
-            manifest = try writeFiles(temporary, step: step, model: model, optimizer: optimizer, state: state)
+            manifest = try writeFiles(temporary, model: model, optimizer: optimizer, state: state, facts: facts)
             try Folder.synchronize(temporary, calls: calls)
             try putInPlace(temporary, name: name)
         } catch {
@@ -110,12 +113,13 @@ public final class CheckpointStore {
     }
 
     private func writeFiles(
-        _ folder: String, step: Int, model: [TensorSource], optimizer: [TensorSource], state: CheckpointState
+        _ folder: String, model: [TensorSource], optimizer: [TensorSource], state: CheckpointState, facts: ModelFacts?
     ) throws -> CheckpointManifest {
         var files: [CheckpointManifest.File] = []
-        for (name, sources) in [(Self.modelFile, model), (Self.optimizerFile, optimizer)] {
+        for (name, sources, metadata) in [(Self.modelFile, model, facts?.metadata ?? [:]), (Self.optimizerFile, optimizer, [:])] {
             let written = try SafetensorsWriter.write(
-                path: folder + "/" + name, sources: sources, calls: calls, synchronizeFolder: false)
+                path: folder + "/" + name, sources: sources,
+                metadata: SafetensorsWriter.defaultMetadata.merging(metadata) { $1 }, calls: calls, synchronizeFolder: false)
             files.append(.init(name: name, bytes: written.byteCount, crc32c: CRC32C.text(written.checksum)))
         }
         let writer = try AtomicFileWriter(path: folder + "/" + Self.stateFile, calls: calls)
@@ -123,7 +127,7 @@ public final class CheckpointStore {
         try writer.commit(synchronizeFolder: false)
         files.append(.init(name: Self.stateFile, bytes: writer.count, crc32c: CRC32C.text(writer.checksum)))
         let manifest = CheckpointManifest(
-            formatVersion: CheckpointState.currentFormatVersion, step: step, sequence: nextSequence(),
+            formatVersion: CheckpointState.currentFormatVersion, step: state.step, sequence: nextSequence(),
             created: Date().formatted(.iso8601), files: files, manifestCRC32C: CheckpointManifest.noChecksum)
         let last = try AtomicFileWriter(path: folder + "/" + CheckpointManifest.fileName, calls: calls)
         try last.write(manifest.encoded())

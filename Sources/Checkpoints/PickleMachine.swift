@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+
+/// Says why a pickle is refused; the reader adds the file's name.
+package struct PickleError: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// A value on the machine's stack. Containers are places in `PickleHeap`, so that nothing nests in memory:
+/// however deep or cyclic a pickle is, building and freeing it takes no recursion.
+enum PickleCell {
+    case none
+    case bool(Bool)
+    case int(Int)
+    case float(Double)
+    case string(String)
+    case bytes([UInt8])
+    /// An allowed class or function, by its full name.
+    case global(String)
+    case node(Int)
+    case mark
+}
+
+/// What a container's place holds.
+enum PickleNode {
+    case list([PickleCell])
+    case tuple([PickleCell])
+    case dictionary([(key: PickleCell, value: PickleCell)])
+    /// A persistent id, in PyTorch a storage: (type, key, number of elements).
+    case storage(type: String, key: String, count: Int)
+    case tensor(PickleTensor)
+}
+
+/// A tensor as the pickle describes it, not yet checked against the file.
+struct PickleTensor {
+    var storageType: String
+    var storageKey: String
+    var storageCount: Int
+    var offset: Int
+    var shape: [Int]
+    var strides: [Int]
+}
+
+/// Runs the opcodes of a pickle that tensors, containers, numbers and strings need, and refuses everything else.
+///
+/// A pickle is a program that may call any function of Python. This machine knows a dozen names and calls none of them:
+/// it builds plain values, and memory and time grow no faster than the pickle's size.
+/// - Note: Source: the opcode table in CPython's Lib/pickletools.py, protocols 2 to 5.
+struct PickleMachine {
+    private(set) var heap: [PickleNode] = []
+    private let bytes: LittleEndianBytes
+    private var position = 0
+    private var stack: [PickleCell] = []
+    private var memo: [Int: PickleCell] = [:]
+
+    /// Classes and functions that mean a plain value, besides the storage types.
+    private static let globals: Set<String> = [
+        "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", "torch.Size",
+        "torch.device",
+    ]
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = LittleEndianBytes(bytes) }
+
+    /// - Throws: `PickleError` naming what is refused or damaged.
+    mutating func run() throws -> PickleCell {
+        while true {
+            let code = try take(1, as: UInt8.self)
+            if code == UInt8(ascii: ".") { return try pop() }
+            if try step(code) || memorize(code) || build(code) { continue }
+            throw PickleError("it uses the pickle opcode 0x\(String(code, radix: 16)), which tensors do not need")
+        }
+    }
+
+    // MARK: Reading
+
+    private mutating func take<T: FixedWidthInteger>(_ size: Int, as type: T.Type) throws -> Int {
+        guard let value = bytes.number(position, as: type), let int = Int(exactly: value) else {
+            throw PickleError("it ends early")
+        }
+        position += size
+        return int
+    }
+
+    private mutating func take(_ count: Int) throws -> UnsafeRawBufferPointer {
+        guard let slice = bytes.slice(position, count) else { throw PickleError("it ends early") }
+        position += count
+        return slice
+    }
+
+    private mutating func text(_ count: Int) throws -> String {
+        guard let text = String(validating: try take(count), as: UTF8.self) else {
+            throw PickleError("a text in it is not UTF-8")
+        }
+        return text
+    }
+
+    private mutating func line() throws -> String {
+        var end = position
+        while let byte = bytes.number(end, as: UInt8.self), byte != 0x0a {
+            end += 1
+            guard end - position < 1000 else { throw PickleError("a name in it has no end") }
+        }
+        let text = try text(end - position)
+        _ = try take(1)
+        return text
+    }
+
+    // MARK: Stack
+
+    private mutating func pop() throws -> PickleCell {
+        guard let cell = stack.popLast() else { throw PickleError("its stack runs empty; the file is damaged") }
+        if case .mark = cell { throw PickleError("a mark stands where a value belongs; the file is damaged") }
+        return cell
+    }
+
+    private mutating func popToMark() throws -> [PickleCell] {
+        var start = stack.count - 1
+        while start >= 0 {
+            if case .mark = stack[start] { break }
+            start -= 1
+        }
+        guard start >= 0 else { throw PickleError("a mark is missing; the file is damaged") }
+        let cells = Array(stack[(start + 1)...])
+        stack.removeSubrange(start...)
+        return cells
+    }
+
+    private mutating func push(_ node: PickleNode) {
+        stack.append(.node(heap.count))
+        heap.append(node)
+    }
+
+    // MARK: Opcodes
+
+    /// Constants, numbers and texts.
+    private mutating func step(_ code: Int) throws -> Bool {
+        switch UInt8(truncatingIfNeeded: code) {
+        case 0x80:  // PROTO
+            let version = try take(1, as: UInt8.self)
+            guard (2...5).contains(version) else { throw PickleError("it has pickle protocol \(version); 2 to 5 are known") }
+        case 0x95: _ = try take(8, as: UInt64.self)  // FRAME, only a hint for buffering
+        case UInt8(ascii: "("): stack.append(.mark)
+        case UInt8(ascii: "0"): _ = try pop()
+        case UInt8(ascii: "1"): _ = try popToMark()
+        case UInt8(ascii: "2"):  // DUP
+            let cell = try pop()
+            stack += [cell, cell]
+        case UInt8(ascii: "N"): stack.append(.none)
+        case 0x88: stack.append(.bool(true))
+        case 0x89: stack.append(.bool(false))
+        case UInt8(ascii: "K"): stack.append(.int(try take(1, as: UInt8.self)))
+        case UInt8(ascii: "M"): stack.append(.int(try take(2, as: UInt16.self)))
+        case UInt8(ascii: "J"): stack.append(.int(try take(4, as: Int32.self)))
+        case 0x8a: try pushLong(try take(1, as: UInt8.self))  // LONG1
+        case 0x8b: try pushLong(try take(4, as: UInt32.self))  // LONG4
+        case UInt8(ascii: "G"):  // BINFLOAT, big-endian
+            let raw = try take(8)
+            stack.append(.float(Double(bitPattern: UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self)))))
+        case UInt8(ascii: "X"): stack.append(.string(try text(try take(4, as: UInt32.self))))
+        case 0x8c: stack.append(.string(try text(try take(1, as: UInt8.self))))
+        case 0x8d: stack.append(.string(try text(try take(8, as: UInt64.self))))
+        case UInt8(ascii: "T"): stack.append(.bytes(Array(try take(try take(4, as: UInt32.self)))))
+        case UInt8(ascii: "U"), UInt8(ascii: "C"): stack.append(.bytes(Array(try take(try take(1, as: UInt8.self)))))
+        case UInt8(ascii: "B"): stack.append(.bytes(Array(try take(try take(4, as: UInt32.self)))))
+        case 0x8e: stack.append(.bytes(Array(try take(try take(8, as: UInt64.self)))))
+        default: return false
+        }
+        return true
+    }
+
+    /// A two's-complement number of `count` bytes; one beyond 64 bits becomes the nearest float.
+    private mutating func pushLong(_ count: Int) throws {
+        let raw = try take(count)
+        guard count <= 1024 else { throw PickleError("it has an integer of \(count) bytes") }
+        let isNegative = (raw.last ?? 0) & 0x80 != 0
+        if count <= 8 {
+            var value: UInt64 = isNegative ? .max : 0
+            for byte in raw.reversed() { value = value << 8 | UInt64(byte) }
+            stack.append(.int(Int(Int64(bitPattern: value))))
+        } else {
+            var value = isNegative ? -1.0 : 0
+            for byte in raw.reversed() { value = value * 256 + Double(byte) }
+            stack.append(.float(value))
+        }
+    }
+
+    /// The memo, and names of classes.
+    private mutating func memorize(_ code: Int) throws -> Bool {
+        switch UInt8(truncatingIfNeeded: code) {
+        case UInt8(ascii: "q"): try put(try take(1, as: UInt8.self))
+        case UInt8(ascii: "r"): try put(try take(4, as: UInt32.self))
+        case 0x94: try put(memo.count)
+        case UInt8(ascii: "h"): try get(try take(1, as: UInt8.self))
+        case UInt8(ascii: "j"): try get(try take(4, as: UInt32.self))
+        case UInt8(ascii: "c"):
+            let module = try line()
+            try pushGlobal(module, try line())
+        case 0x93:
+            guard case .string(let name) = try pop(), case .string(let module) = try pop() else {
+                throw PickleError("a class name in it is no text; the file is damaged")
+            }
+            try pushGlobal(module, name)
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func put(_ place: Int) throws {
+        let cell = try pop()
+        memo[place] = cell
+        stack.append(cell)
+    }
+
+    private mutating func get(_ place: Int) throws {
+        guard let cell = memo[place] else { throw PickleError("it refers to a value it has not; the file is damaged") }
+        stack.append(cell)
+    }
+
+    private mutating func pushGlobal(_ module: String, _ name: String) throws {
+        let full = "\(module).\(name)"
+        guard Self.globals.contains(full) || PyTorchStorage.types[full] != nil else {
+            if PyTorchStorage.unsupported.contains(full) {
+                throw PickleError("it holds tensors of the type '\(full)', which GPT checkpoints have no use for")
+            }
+            throw PickleError(
+                "it asks for '\(full)', which tensors do not need; Apus runs no code from a checkpoint."
+                    + " Save it again with plain tensors, numbers and texts only")
+        }
+        stack.append(.global(full))
+    }
+
+    /// Containers and calls.
+    private mutating func build(_ code: Int) throws -> Bool {
+        switch UInt8(truncatingIfNeeded: code) {
+        case UInt8(ascii: "]"): push(.list([]))
+        case UInt8(ascii: "l"): push(.list(try popToMark()))
+        case UInt8(ascii: "a"):
+            let item = try pop()
+            try append([item])
+        case UInt8(ascii: "e"): try append(try popToMark())
+        case UInt8(ascii: ")"): push(.tuple([]))
+        case UInt8(ascii: "t"): push(.tuple(try popToMark()))
+        case 0x85, 0x86, 0x87:
+            var items: [PickleCell] = []
+            for _ in 0...code - 0x85 { items.append(try pop()) }
+            push(.tuple(items.reversed()))
+        case UInt8(ascii: "}"): push(.dictionary([]))
+        case UInt8(ascii: "d"): push(.dictionary(try Self.pairs(try popToMark())))
+        case UInt8(ascii: "s"):
+            let value = try pop()
+            try insert([(try pop(), value)])
+        case UInt8(ascii: "u"): try insert(try Self.pairs(try popToMark()))
+        case UInt8(ascii: "Q"): try pushStorage()
+        case UInt8(ascii: "R"): try call()
+        case UInt8(ascii: "b"):
+            // An OrderedDict's attributes, such as a state dict's `_metadata`: versions of modules, of no use here.
+            _ = try pop()
+            guard case .node(let place)? = stack.last, case .dictionary = heap[place] else {
+                throw PickleError("it sets attributes of something that is no dictionary")
+            }
+        default: return false
+        }
+        return true
+    }
+
+    private static func pairs(_ cells: [PickleCell]) throws -> [(key: PickleCell, value: PickleCell)] {
+        guard cells.count.isMultiple(of: 2) else { throw PickleError("a key in it has no value; the file is damaged") }
+        return stride(from: 0, to: cells.count, by: 2).map { (cells[$0], cells[$0 + 1]) }
+    }
+
+    private mutating func append(_ items: [PickleCell]) throws {
+        guard case .node(let place)? = stack.last, case .list(var list) = heap[place] else {
+            throw PickleError("it appends to something that is no list; the file is damaged")
+        }
+        heap[place] = .list([])  // so that the list is not copied
+        list += items
+        heap[place] = .list(list)
+    }
+
+    private mutating func insert(_ pairs: [(key: PickleCell, value: PickleCell)]) throws {
+        guard case .node(let place)? = stack.last, case .dictionary(var dictionary) = heap[place] else {
+            throw PickleError("it inserts into something that is no dictionary; the file is damaged")
+        }
+        heap[place] = .dictionary([])
+        dictionary += pairs
+        heap[place] = .dictionary(dictionary)
+    }
+
+    private func tuple(_ cell: PickleCell) -> [PickleCell]? {
+        guard case .node(let place) = cell, case .tuple(let items) = heap[place] else { return nil }
+        return items
+    }
+
+    private func integers(_ cell: PickleCell) -> [Int]? {
+        guard let items = tuple(cell), items.count <= 64 else { return nil }
+        var values: [Int] = []
+        for item in items {
+            guard case .int(let value) = item else { return nil }
+            values.append(value)
+        }
+        return values
+    }
+
+    /// ("storage", type, key, device, number of elements)
+    private mutating func pushStorage() throws {
+        guard let items = tuple(try pop()), items.count >= 5, case .string("storage") = items[0],
+            case .global(let type) = items[1],
+            case .string(let key) = items[2], case .int(let count) = items[4], PyTorchStorage.types[type] != nil
+        else { throw PickleError("it describes a storage in an unknown way") }
+        push(.storage(type: type, key: key, count: count))
+    }
+
+    private mutating func call() throws {
+        let arguments = try pop()
+        guard let items = tuple(arguments), case .global(let name) = try pop() else {
+            throw PickleError("it calls something that is no function; the file is damaged")
+        }
+        switch name {
+        case "collections.OrderedDict": push(.dictionary(try orderedItems(items)))
+        case "torch._utils._rebuild_tensor_v2": push(.tensor(try tensor(items)))
+        case "torch._utils._rebuild_parameter":
+            guard let data = items.first else { throw PickleError("it has a parameter without data") }
+            stack.append(data)
+        case "torch.Size", "torch.device":
+            guard let value = items.first else { throw PickleError("it calls \(name) without an argument") }
+            stack.append(value)
+        default: throw PickleError("it calls '\(name)', which is no function that tensors need")
+        }
+    }
+
+    /// The pairs of `OrderedDict([(key, value), ...])`.
+    private func orderedItems(_ arguments: [PickleCell]) throws -> [(key: PickleCell, value: PickleCell)] {
+        guard let first = arguments.first else { return [] }
+        guard case .node(let place) = first, case .list(let list) = heap[place] else {
+            throw PickleError("it makes a dictionary in an unknown way")
+        }
+        return try list.map { item in
+            var pair = tuple(item)
+            if pair == nil, case .node(let inner) = item, case .list(let cells) = heap[inner] { pair = cells }
+            guard let pair, pair.count == 2 else { throw PickleError("it makes a dictionary in an unknown way") }
+            return (pair[0], pair[1])
+        }
+    }
+
+    /// _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)
+    private func tensor(_ items: [PickleCell]) throws -> PickleTensor {
+        guard items.count >= 4, case .node(let place) = items[0], case .storage(let type, let key, let count) = heap[place],
+            case .int(let offset) = items[1], let shape = integers(items[2]), let strides = integers(items[3]),
+            shape.count == strides.count
+        else { throw PickleError("it describes a tensor in an unknown way") }
+        return PickleTensor(
+            storageType: type, storageKey: key, storageCount: count, offset: offset, shape: shape, strides: strides)
+    }
+}
