@@ -145,7 +145,6 @@ struct ChunkReader {
             starts[index] = UInt32(position + 4)
             position += try decoder.next().count + 4
         }
-        try decoder.finish()
         dictionary = .init(bytes: values, starts: UnsafeBufferPointer(starts))
     }
 

@@ -151,6 +151,8 @@ struct ThriftReader {
         let count = header >> 4 == 15 ? try varint(what) : UInt64(header >> 4)
         // Every element has at least one byte, so a count above what is left cannot be true.
         guard count <= UInt64(left) else { throw cutOff("\(what) of \(count) elements") }
+        // fastparquet writes type 0 for the elements of an empty list.
+        if count == 0 { return (0, .structure) }
         return (Int(count), try kind(header & 15, what))
     }
 

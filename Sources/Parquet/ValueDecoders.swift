@@ -4,12 +4,9 @@
 protocol ValueDecoder {
     /// The next value; valid until the next call.
     mutating func next() throws -> UnsafeRawBufferPointer
-    /// Checks, after the last value, that the page holds nothing else.
+    /// Checks, after the last value, that the page does not count more. Bytes behind the last value are no error:
+    /// fastparquet, for one, pads its pages.
     func finish() throws
-}
-
-private func leftover(_ count: Int) -> Problem {
-    Problem("\(count) bytes behind the page's last value", valid: "the values must fill their page")
 }
 
 /// PLAIN: a 32-bit little-endian length before each value. Values are given where they lie.
@@ -33,7 +30,7 @@ struct PlainDecoder: ValueDecoder {
         return UnsafeRawBufferPointer(rebasing: bytes[start..<position])
     }
 
-    func finish() throws { if position != bytes.count { throw leftover(bytes.count - position) } }
+    func finish() {}
 }
 
 /// PLAIN_DICTIONARY and RLE_DICTIONARY: a byte of bit width, then indices into the dictionary.
@@ -68,7 +65,6 @@ struct DictionaryDecoder: ValueDecoder {
         return UnsafeRawBufferPointer(rebasing: dictionary.bytes[start..<start + length])
     }
 
-    /// Padding of the last packed group may follow.
     func finish() {}
 }
 
@@ -97,7 +93,6 @@ struct DeltaLengthDecoder: ValueDecoder {
         guard lengths.given == lengths.count else {
             throw Problem("\(lengths.count) delta-encoded lengths", valid: "the page has \(lengths.given) values")
         }
-        if position != bytes.count { throw leftover(bytes.count - position) }
     }
 }
 

@@ -33,6 +33,7 @@ import Testing
                     (builder.path, builder.isOptional, builder.codec) = (path, isOptional, codec)
                     (builder.encoding, builder.pageVersion, builder.rowsPerPage) = (encoding, pageVersion, rowsPerPage)
                     (builder.hasChecksums, builder.compressesV2) = (rowsPerPage == 7, rowsPerPage != 1)
+                    builder.padding = rowsPerPage == 7 ? 8 : 0
                     try file.write(builder.build().bytes)
                     let found = try readAll(file.path, column: path.joined(separator: "."), buffers: buffers)
                     #expect(found == rows, "v\(pageVersion) \(path) \(isOptional) \(rowsPerPage)")

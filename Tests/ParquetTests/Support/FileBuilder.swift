@@ -21,7 +21,8 @@ struct FileBuilder {
     var hasChecksums = false
     /// v2: whether the values are compressed although there is a codec.
     var compressesV2 = true
-    /// The dictionary's own encoding and that of its pages are the deprecated PLAIN_DICTIONARY.
+    /// Bytes behind the last value of each page, as fastparquet writes them.
+    var padding = 0
     var groups: [[Row]]
 
     /// A page's part of the finished file.
@@ -83,7 +84,7 @@ struct FileBuilder {
         // A null is absent at its own level or, now and then, at the group's above it.
         let levels = rows.enumerated().map { UInt32($1 != nil ? level : max(level - 1 - $0 % 2, 0)) }
         let hybrid = level == 0 ? [] : Encoders.hybrid(levels, width: Int.bitWidth - level.leadingZeroBitCount)
-        let values = encode(present, dictionary)
+        let values = encode(present, dictionary) + [UInt8](repeating: 0, count: padding)
         if pageVersion == 1 {
             let plain = (level == 0 ? [] : littleEndian(hybrid.count) + hybrid) + values
             page(&built, kind: 0, size: plain.count, body: Encoders.compress(plain, codec)) {
@@ -158,6 +159,8 @@ struct FileBuilder {
                 $0.string(2, "for tests")
             }
             $0.string(6, "FileBuilder")
+            // An empty list whose elements have no valid type, as fastparquet writes it.
+            $0.list(7, kind: 0, count: 0)
         }
         return writer.bytes
     }
