@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import RunLog
+import Storage
+
+/// What can be said about token files that exist, ours or another program's, with or without a manifest.
+public struct DatasetAudit: Codable, Sendable, Equatable {
+    /// One token file.
+    public struct File: Codable, Sendable, Equatable {
+        public var name: String
+        /// "train", "val", or "" when the name does not tell.
+        public var split: String
+        public var tokens: Int
+        /// "uint16" or "uint32".
+        public var dtype: String
+        /// Whether it has llm.c's header.
+        public var shard: Bool
+        public var crc32c: String
+        public var largestId: Int
+        public var endOfTextTokens: Int?
+    }
+
+    public var path: String
+    public var files: [File]
+    public var tokens: Int
+    /// As the manifest states it.
+    public var vocabSize: Int?
+    public var largestId: Int
+    /// The id of end-of-text: the manifest's, or GPT-2's 50256 where it occurs.
+    public var endOfText: Int?
+    /// Tokens between two end-of-texts: the mean and percentiles 1, 10, 25, 50, 75, 90, 99.
+    public var tokensPerDocumentMean: Double?
+    public var tokensPerDocumentPercentiles: [Int]?
+    /// Of all files but validation, nats per token.
+    public var unigramEntropy: Double?
+    /// What makes the data unfit for training.
+    public var errors: [AuditWarning]
+    public var warnings: [AuditWarning]
+
+    static let gpt2EndOfText = 50256, gpt2Vocabulary = 50257
+
+    /// Reads token files whole and reports on them.
+    ///
+    /// - Parameter path: a dataset folder, or one .bin file.
+    /// - Throws: `FileError`; `CorpusError` when a file is empty, cut off, or no token file.
+    public static func run(path: String) throws -> DatasetAudit {
+        if Folder.exists(path) {
+            let dataset = try TokenDataset.open(folder: path)
+            return scan(path, splits: [dataset.train] + (dataset.val.map { [$0] } ?? []), manifest: dataset.manifest)
+        }
+        let file = try TokenFile(path: path)
+        let name = (path as NSString).lastPathComponent
+        let split = name.contains("val") ? "val" : name.contains("train") ? "train" : ""
+        return scan(path, splits: [TokenSplit(name: split, files: [file])], manifest: nil)
+    }
+
+    private static func scan(_ path: String, splits: [TokenSplit], manifest: DatasetManifest?) -> DatasetAudit {
+        var scan = TokenScan(endOfText: manifest == nil ? gpt2EndOfText : manifest?.tokenizer.endOfText)
+        var files: [File] = []
+        for split in splits {
+            for file in split.files { files.append(scan.add(file, split: split.name)) }
+        }
+        var audit = DatasetAudit(
+            path: path, files: files, tokens: files.reduce(0) { $0 + $1.tokens }, vocabSize: manifest?.tokenizer.vocabSize,
+            largestId: files.map(\.largestId).max() ?? 0, errors: [], warnings: [])
+        if scan.endOfTextTokens > 0 || manifest != nil { audit.endOfText = scan.endOfText }
+        if scan.endOfTextTokens > 1 {
+            let documents = scan.spacing.values.reduce(0, +)
+            let sum = scan.spacing.reduce(0) { $0 + $1.key * $1.value }
+            audit.tokensPerDocumentMean = Double(sum) / Double(max(documents, 1))
+            audit.tokensPerDocumentPercentiles = TokenCounts.percentiles(AuditRules.percentiles, of: scan.spacing)
+        }
+        audit.unigramEntropy = TokenCounts.entropy(scan.frequencies)
+        audit.judge(scan, manifest)
+        return audit
+    }
+
+    private mutating func judge(_ scan: TokenScan, _ manifest: DatasetManifest?) {
+        func finding(_ code: String, _ message: String, _ advice: String) -> AuditWarning {
+            AuditWarning(code: code, message: message, advice: advice)
+        }
+        for file in files {
+            if let size = vocabSize, file.largestId >= size {
+                errors.append(
+                    finding(
+                        "beyond-vocabulary", "\(file.name) has id \(file.largestId), but the vocabulary has \(size) ids",
+                        "prepare the data again with the tokenizer that dataset.json names"))
+            }
+            if let entry = manifest?.files.first(where: { $0.name == file.name }), entry.crc32c != file.crc32c {
+                errors.append(
+                    finding(
+                        "checksum", "\(file.name) has CRC-32C \(file.crc32c), dataset.json says \(entry.crc32c): it was changed",
+                        "prepare the data again, or copy the file again"))
+            }
+        }
+        if manifest == nil, largestId >= Self.gpt2Vocabulary {
+            warnings.append(
+                finding(
+                    "beyond-gpt2", "the largest id is \(largestId), beyond GPT-2's \(Self.gpt2Vocabulary) ids",
+                    "set vocab_size to the size of the tokenizer that made it; if that was GPT-2's, the file is no uint16 file"))
+        }
+        if scan.alternatingZeros {
+            warnings.append(
+                finding(
+                    "every-second-zero", "nearly every second id is 0; these look like uint32 ids read as uint16",
+                    "convert the file to uint16, or prepare the data again"))
+        }
+        for (i, file) in files.enumerated() {
+            guard let twin = files[..<i].first(where: { $0.crc32c == file.crc32c && $0.tokens == file.tokens }) else { continue }
+            errors.append(
+                finding(
+                    "identical-files", "\(file.name) and \(twin.name) hold the same tokens",
+                    "remove one of them; a validation split that is also trained on says nothing"))
+        }
+        if manifest?.options["end_of_text"] != "none" { judgeDocuments(scan) }
+        let val = files.filter { $0.split == "val" }.reduce(0) { $0 + $1.tokens }
+        if files.contains(where: { $0.split == "train" }), files.count > 1 || manifest != nil, val < 20_000 {
+            warnings.append(
+                finding(
+                    "validation-small", "the validation split has \(val) tokens; a loss over so few is uncertain by 0.1 nats or more",
+                    "prepare the data again with a larger --val-fraction"))
+        }
+    }
+
+    private mutating func judgeDocuments(_ scan: TokenScan) {
+        if scan.endOfTextTokens == 0 {
+            warnings.append(
+                AuditWarning(
+                    code: "no-end-of-text",
+                    message: "no end-of-text token (\(scan.endOfText.map(String.init) ?? "none known")) occurs, so documents "
+                        + "follow each other without a mark",
+                    advice: "if the text has several documents and the tokenizer is GPT-2's, prepare the data again with `apus prepare`"
+                ))
+        } else if let median = tokensPerDocumentPercentiles?[3], median < 60 {
+            warnings.append(
+                AuditWarning(
+                    code: "documents-are-lines",
+                    message: "half of the documents have at most \(median) tokens; they look like single lines, so a model never "
+                        + "sees how a text goes on",
+                    advice: "prepare whole texts as documents"))
+        }
+    }
+
+    /// The audit as JSON, keys sorted.
+    public func json() throws -> String {
+        let encoder = RunEvent.makeEncoder()
+        encoder.outputFormatting.insert(.prettyPrinted)
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// The audit for people.
+    public var text: String {
+        var lines = files.map { file in
+            "\(file.name): \(DataCard.grouped(file.tokens)) tokens, \(file.dtype)\(file.shard ? ", llm.c shard" : "")"
+                + ", largest id \(file.largestId), CRC-32C \(file.crc32c)"
+        }
+        lines.append("end-of-text: " + (endOfText.map { "id \($0)" } ?? "none found"))
+        if let mean = tokensPerDocumentMean, let values = tokensPerDocumentPercentiles {
+            let pairs = zip(AuditRules.percentiles, values).map { "\($0) %: \($1)" }
+            lines.append("tokens per document: mean \(DataCard.decimal(mean, 1)); \(pairs.joined(separator: ", "))")
+        }
+        if let value = unigramEntropy { lines.append("entropy of single tokens: \(DataCard.decimal(value, 3)) nats") }
+        lines += errors.map { "error: \($0.message). Cure: \($0.advice)." }
+        lines += warnings.map { "warning: \($0.message). Cure: \($0.advice)." }
+        if errors.isEmpty && warnings.isEmpty { lines.append("nothing to complain about") }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// Sums over the ids of several files.
+private struct TokenScan {
+    let endOfText: Int?
+    var endOfTextTokens = 0
+    /// Documents by the tokens between two end-of-texts.
+    var spacing: [Int: Int] = [:]
+    /// By id, of all files but validation.
+    var frequencies = [Int](repeating: 0, count: 65536)
+    private var zeros = (even: 0, odd: 0), pairs = 0
+
+    init(endOfText: Int?) { self.endOfText = endOfText }
+
+    /// Whether ids at odd places are nearly all 0 and those at even places are not.
+    var alternatingZeros: Bool {
+        pairs >= 64 && Double(zeros.odd) > 0.95 * Double(pairs) && Double(zeros.even) < 0.5 * Double(pairs)
+    }
+
+    mutating func add(_ file: TokenFile, split: String) -> DatasetAudit.File {
+        var largest: Int32 = 0, ends = 0, since = 0, position = 0
+        let end = endOfText.flatMap { Int32(exactly: $0) } ?? -1
+        file.forEachPiece(0..<file.count) { piece in
+            for raw in piece {
+                // An id of 2^31 or more is hopeless; it is shown as the largest Int32.
+                let id = raw < 0 ? Int32.max : raw
+                largest = max(largest, id)
+                if id == 0 { if position & 1 == 0 { zeros.even += 1 } else { zeros.odd += 1 } }
+                position += 1
+                if id == end {
+                    ends += 1
+                    spacing[since, default: 0] += 1
+                    since = 0
+                } else {
+                    since += 1
+                }
+                if split != "val" { count(Int(id)) }
+            }
+        }
+        pairs += file.count / 2
+        endOfTextTokens += ends
+        return DatasetAudit.File(
+            name: (file.path as NSString).lastPathComponent, split: split, tokens: file.count, dtype: file.type.rawValue,
+            shard: file.isShard, crc32c: CRC32C.text(CRC32C.of(file.idBytes)), largestId: Int(largest),
+            endOfTextTokens: endOfText == nil ? nil : ends)
+    }
+
+    /// Counts an id; beyond 2^24 no vocabulary is known, and counting would only cost memory.
+    private mutating func count(_ id: Int) {
+        if id >= frequencies.count {
+            guard id < 1 << 24 else { return }
+            frequencies += [Int](repeating: 0, count: max(id + 1, frequencies.count * 2) - frequencies.count)
+        }
+        frequencies[id] += 1
+    }
+}

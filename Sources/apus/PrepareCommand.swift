@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Corpus
+import Foundation
+
+/// `apus prepare`: sources -> a token dataset; or an audit of one that exists.
+struct PrepareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prepare", abstract: "Turn text into a token dataset, or audit one that exists.",
+        usage: """
+            apus prepare SOURCE... --out DIR [--tokenizer gpt2|char|bpe:N|FILE]
+            apus prepare --audit PATH
+            """,
+        discussion: """
+            A source is a .txt, .md, .jsonl (each also as .gz or .zst) or .parquet file, a folder of them, a quoted pattern \
+            such as 'data/*.jsonl', or the built-in `stories` (`stories:N` for N of them).
+            A text file is one document unless --separator cuts it. Every document ends with <|endoftext|>. \
+            One single text file is split into train and val by position instead, without end-of-text.
+
+            DIR gets train.bin, val.bin (little-endian ids), dataset.json, tokenizer.json and data-card.md. It must not exist; \
+            it appears whole when all is done. The output does not depend on --workers.
+            """)
+
+    @Argument(help: ArgumentHelp("Files, folders, patterns, or `stories`.", valueName: "source"))
+    var sources: [String] = []
+    @Option(help: "The folder to write.")
+    var out: String?
+    @Option(help: "gpt2, char, bpe:N (N ids, trained on the sources), or a tokenizer file.")
+    var tokenizer = "gpt2"
+    @Option(help: "A folder with GPT-2's vocab.bpe and encoder.json.")
+    var vocab: String?
+    @Option(
+        help: """
+            Share of the documents for validation, 0 to below 1 (default: 0.0005, more for small sources so that about \
+            100k tokens are for validation, at most 0.1; 0.1 of a single document).
+            """)
+    var valFraction: Double?
+    @Option(help: "Seed of the built-in stories. It shuffles nothing: that is the loader's work.")
+    var seed: UInt64 = 0
+    @Option(help: "Threads that encode (default: one a core).")
+    var workers: Int?
+    @Option(help: "JSONL field or Parquet column with the text.")
+    var textField = "text"
+    @Option(help: "Cut text files into documents here; \\n, \\t and \\\\ are understood.")
+    var separator: String?
+    @Option(help: "Audit this dataset folder or token file (nanoGPT's and llm.c's too) instead of making one.")
+    var audit: String?
+    @Flag(help: "Print the result as JSON.")
+    var json = false
+    @Flag(help: "Print no progress and no notes.")
+    var quiet = false
+
+    func run() throws {
+        guard let audit else { return try runPrepare() }
+        guard sources.isEmpty, out == nil else {
+            throw ValidationError("--audit takes no sources and no --out; it only reads '\(audit)'")
+        }
+        let result = try DatasetAudit.run(path: audit)
+        if json { print(try result.json()) } else { print(result.text) }
+        if !result.errors.isEmpty { throw ExitCode(1) }
+    }
+
+    private func runPrepare() throws {
+        guard let out else { throw ValidationError("--out is missing; name the folder to write, for example --out data/mine") }
+        var options = PrepareOptions(sources: sources, out: out, tokenizer: try TokenizerChoice(tokenizer, vocab: vocab))
+        options.valFraction = valFraction
+        options.seed = seed
+        if let workers { options.workers = workers }
+        options.textField = textField
+        options.separator = separator.map(Self.unescaped)
+        options.version = apusVersion
+        options.download = Downloads.fetch
+        StopSignal.listen()
+        let display = PrepareDisplay(isQuiet: quiet)
+        var preparer = Preparer(options: options)
+        preparer.progress = display.show
+        preparer.note = display.note
+        preparer.isCancelled = { StopSignal.isSet }
+        defer { display.clear() }
+        let manifest = try preparer.run()
+        display.clear()
+        if json { return print(String(decoding: try manifest.encoded(), as: UTF8.self)) }
+        print(DatasetSummary.text(manifest, folder: out))
+    }
+
+    /// A separator as it is meant: `\n`, `\t` and `\\` stand for one character each.
+    static func unescaped(_ text: String) -> String {
+        var result = "", isEscaped = false
+        for character in text {
+            if isEscaped {
+                switch character {
+                case "n": result.append("\n")
+                case "t": result.append("\t")
+                case "r": result.append("\r")
+                case "\\": result.append("\\")
+                default: result += "\\\(character)"
+                }
+                isEscaped = false
+            } else if character == "\\" {
+                isEscaped = true
+            } else {
+                result.append(character)
+            }
+        }
+        return isEscaped ? result + "\\" : result
+    }
+}
+
+/// Shows on standard error how far a preparation is.
+final class PrepareDisplay {
+    private let isQuiet: Bool
+    private let clock = ContinuousClock()
+    private var phase = ""
+    private var phaseStart: ContinuousClock.Instant
+    private var lastShown: ContinuousClock.Instant
+
+    init(isQuiet: Bool) {
+        self.isQuiet = isQuiet
+        phaseStart = clock.now
+        lastShown = phaseStart
+    }
+
+    func note(_ sentence: String) {
+        if isQuiet { return }
+        clear()
+        Console.note(sentence)
+    }
+
+    func clear() { if !isQuiet { Console.clearProgress() } }
+
+    /// Replaces the progress line, at most ten times a second.
+    func show(_ progress: PrepareProgress) {
+        let now = clock.now
+        if progress.phase != phase {
+            phase = progress.phase
+            phaseStart = now
+        } else if now - lastShown < .milliseconds(100) {
+            return
+        }
+        lastShown = now
+        guard !isQuiet else { return }
+        let seconds = Double((now - phaseStart).components.seconds) + Double((now - phaseStart).components.attoseconds) * 1e-18
+        var line = "\(progress.phase) \(Int(progress.fraction * 100)) %"
+        if progress.documents > 0 { line += ", \(Format.count(Double(progress.documents))) documents" }
+        if progress.tokens > 0 { line += ", \(Format.count(Double(progress.tokens))) tokens" }
+        if progress.bytes > 0, seconds > 0.5 { line += ", \(Format.decimals(Double(progress.bytes) / seconds / 1e6, 1)) MB/s" }
+        // A forecast from less than a hundredth of the work would jump about.
+        if progress.fraction > 0.01, seconds > 1 {
+            line += ", \(Format.duration(seconds / progress.fraction * (1 - progress.fraction))) left"
+        }
+        Console.progress(line)
+    }
+}
