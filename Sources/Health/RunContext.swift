@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import RunLog
+
+/// A run with everything that several checks need worked out once.
+public struct RunContext: Sendable {
+    public let facts: RunFacts
+    public let options: HealthOptions
+    public let dataset: DatasetKind
+    public let schedule: RateSchedule?
+    /// Steps with a finite loss.
+    public let losses: [StepPoint]
+    /// Evaluations with a finite validation loss.
+    public let evals: [EvalPoint]
+    public let lastStep: Int
+    public let plannedSteps: Int?
+    public let tokensPerStep: Double?
+    public let tokensSeen: Double?
+    public let finalTrain: Double?
+    public let finalVal: Double?
+    /// The last rate as a share of the peak; nil when unknown.
+    public let finalRateShare: Double?
+    public let throughput: HealthReport.Throughput?
+    public let gpu: GPU?
+    /// For the end of the schedule when the run is under way, else for the tokens seen.
+    public let expectation: Expectation
+    /// The prediction for the end of the planned run, from the curve alone.
+    public let predictedEnd: Band?
+    let model: CurveModel?
+
+    public init(_ facts: RunFacts, options: HealthOptions = HealthOptions()) {
+        self.facts = facts
+        self.options = options
+        dataset = DatasetKind(facts.dataset.name?.value)
+        losses = facts.steps.filter { $0.loss?.isFinite ?? false }
+        evals = facts.evals.filter { $0.valLoss?.isFinite ?? false }
+        let last = max(facts.steps.last?.step ?? 0, facts.evals.last?.step ?? 0)
+        lastStep = last
+        let config = facts.config
+        let schedule = RateSchedule.of(facts)
+        self.schedule = schedule
+        plannedSteps = config.maxIters.flatMap { $0.origin == .assumed ? nil : $0.value } ?? schedule?.total
+        tokensPerStep = config.tokensPerStep?.value
+        tokensSeen = facts.evals.last { $0.step == last }?.tokens ?? facts.steps.last { $0.step == last }?.tokens
+            ?? tokensPerStep.map { $0 * Double(last) }
+        let tail = losses.suffix(max(1, min(losses.count / 20, 200))).compactMap(\.loss)
+        finalTrain = evals.last?.trainLoss ?? Statistics.mean(tail)
+        finalVal = evals.last?.valLoss
+        finalRateShare = RunContext.rateShare(facts, schedule, last)
+        gpu = facts.device.name.flatMap { GPU.named($0.value) }
+        throughput = ThroughputReading.read(facts, gpu: gpu)
+
+        // The run's end counts when it is still to come; a run that stopped is judged by the tokens it saw.
+        let progress = plannedSteps.map { Double(last) / Double(max($0, 1)) }
+        let endStep = progress.map { $0 < 0.98 } ?? false ? plannedSteps ?? last : last
+        let endTokens = endStep == last ? tokensSeen : tokensPerStep.map { $0 * Double(endStep) }
+        expectation = Expectation.of(facts, tokens: endTokens)
+        model = CurveFit.fit(
+            evals: evals, losses: losses, schedule: schedule, tokensPerStep: tokensPerStep, hasReference: expectation.band != nil,
+            isAdamW: config.optimizer?.value.lowercased().contains("adam") ?? true, horizon: endStep)
+        if let model, endStep > last {
+            predictedEnd = CurveFit.band(model.predict(endStep))
+        } else {
+            predictedEnd = nil
+        }
+    }
+
+    /// The share of the planned steps that were made; nil when the plan is unknown.
+    public var progress: Double? { plannedSteps.map { Double(lastStep) / Double(max($0, 1)) } }
+    public var isUnderWay: Bool { progress.map { $0 < 0.98 } ?? false }
+    /// Whether the learning rate has come down, so that the last loss is an end point.
+    public var isDecayed: Bool? { finalRateShare.map { $0 <= 0.16 } }
+    /// The loss to judge: validation, or training where the log has no validation.
+    public var finalLoss: Double? { finalVal ?? finalTrain }
+    public var epochs: Double? {
+        guard let unique = facts.dataset.trainTokens?.value, unique > 0, let seen = tokensSeen else { return nil }
+        return seen / unique
+    }
+    /// How commands name the data.
+    public var dataPath: String { options.dataPath ?? facts.dataset.path ?? "DIR" }
+    /// The rate of a step as logged, else by the schedule.
+    public func rate(_ point: StepPoint) -> Double? { point.lr ?? schedule?.rate(point.step) }
+
+    private static func rateShare(_ facts: RunFacts, _ schedule: RateSchedule?, _ last: Int) -> Double? {
+        let logged = facts.steps.compactMap { point in point.lr.map { (point.step, $0) } }
+        if let end = logged.last, end.0 >= last - max(50, last / 50), let peak = logged.map(\.1).max(), peak > 0 { return end.1 / peak }
+        if let schedule { return schedule.rate(last) / schedule.peak }
+        return nil
+    }
+}
+
+/// Fits the curve model to what a record offers.
+enum CurveFit {
+    static func fit(
+        evals: [EvalPoint], losses: [StepPoint], schedule: RateSchedule?, tokensPerStep: Double?, hasReference: Bool, isAdamW: Bool,
+        horizon: Int
+    ) -> CurveModel? {
+        guard let schedule else { return nil }
+        let points = evals.filter { $0.step > schedule.warmup }.count >= 3 ? fromEvals(evals) : fromSteps(losses, evals)
+        return CurveModel(
+            points: points, schedule: schedule, tokensPerStep: tokensPerStep ?? 524_288,
+            prior: hasReference ? .reference(adamW: isAdamW) : .loose, horizon: horizon)
+    }
+
+    private static func fromEvals(_ evals: [EvalPoint]) -> [CurveModel.Point] {
+        // Evaluations on random batches scatter; the scatter itself tells how much.
+        let tail = evals.suffix(max(6, evals.count / 2)).compactMap(\.valLoss)
+        let second = zip(zip(tail, tail.dropFirst()), tail.dropFirst(2)).map { $0.0 - 2 * $0.1 + $1 }
+        let scatter = min(0.05, (Statistics.robustDeviation(second) ?? 0) / 6.0.squareRoot())
+        return evals.compactMap { eval in
+            eval.valLoss.map { CurveModel.Point(step: eval.step, loss: $0, noise: eval.valStderr ?? scatter) }
+        }
+    }
+
+    /// Training losses averaged over windows, moved by the gap to the evaluations when there are any.
+    private static func fromSteps(_ losses: [StepPoint], _ evals: [EvalPoint]) -> [CurveModel.Point] {
+        guard losses.count >= 8 else { return fromEvals(evals) }
+        let windows = 40
+        let size = max(1, losses.count / windows)
+        var points: [CurveModel.Point] = []
+        for start in Swift.stride(from: 0, to: losses.count, by: size) {
+            let part = losses[start..<min(start + size, losses.count)]
+            // A short last window would weigh as much as a full one.
+            if part.count * 2 < size { break }
+            let values = part.compactMap(\.loss)
+            guard let mean = Statistics.mean(values), let middle = part.dropFirst(part.count / 2).first else { continue }
+            let noise = (Statistics.noise(values) ?? 0.03) / Double(values.count).squareRoot()
+            points.append(CurveModel.Point(step: middle.step, loss: mean, noise: noise))
+        }
+        return points
+    }
+
+    /// The interval that nine in ten runs end in.
+    static func band(_ prediction: (mid: Double, deviation: Double)) -> Band {
+        let half = 1.645 * max(prediction.deviation, 0.006)
+        return Band(low: prediction.mid - half, mid: prediction.mid, high: prediction.mid + half)
+    }
+}
