@@ -143,6 +143,26 @@ extension GPTWeights {
     }
 }
 
+extension GPTWeights {
+    /// Reads every parameter from a model of the same sizes, whatever kind of file it lies in.
+    ///
+    /// - Throws: `TrainingError` when the sizes differ, `FileError` when a tensor cannot be read.
+    public func load(_ source: ModelSource) throws {
+        let given = Dictionary(source.tensors.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        for (description, tensor) in zip(masters.descriptions, masters.tensors) {
+            guard let stored = given[description.name], stored.shape == description.shape else {
+                throw TrainingError(
+                    "the model in '\(source.path)' has \(description.name) of shape \(given[description.name]?.shape ?? []), this one "
+                        + "\(description.shape); use its settings: n_layer \(source.facts.nLayer), n_head \(source.facts.nHead), n_embd "
+                        + "\(source.facts.nEmbd), block_size \(source.facts.blockSize), vocab_size \(source.facts.vocabSize), bias "
+                        + "\(source.facts.bias)", isUsage: true)
+            }
+            try stored.floats().withUnsafeBytes { backend.write($0, to: tensor) }
+        }
+        refreshCopies()
+    }
+}
+
 extension Backend {
     /// Copies a stored tensor to the device.
     func write(_ file: SafetensorsFile, _ name: String, to tensor: Tensor) throws {

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import RunLog
+
+/// Turns configuration files and `--key value` arguments into a configuration, and remembers what was said.
+struct ConfigArguments {
+    private(set) var config = RunConfig()
+    /// Keys that a file or the command line gave.
+    private(set) var given: Set<String> = []
+    private(set) var files: [String] = []
+    /// Sentences about keys that have no meaning here.
+    private(set) var notices: [String] = []
+
+    /// nanoGPT's keys that do nothing here, with the reason.
+    static let withoutMeaning: [String: String] = [
+        "compile": "there is nothing to compile", "backend": "one process trains",
+        "wandb_log": "metrics.jsonl has every number", "wandb_project": "metrics.jsonl has every number",
+        "wandb_run_name": "metrics.jsonl has every number", "always_save_checkpoint": "latest and best are kept apart",
+        "eval_only": "use `apus eval`",
+    ]
+    /// Shorter names on the command line.
+    private static let aliases = ["out": "out_dir"]
+
+    /// - Parameters:
+    ///   - arguments: configuration files and options, in order; later ones win, as in nanoGPT
+    ///   - base: what to start from
+    /// - Throws: `UsageError`, `ConfigError`, `FileError`.
+    init(_ arguments: [String], base: RunConfig = RunConfig()) throws {
+        config = base
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            guard argument.hasPrefix("-"), argument.count > 1 else {
+                try apply(file: argument)
+                continue
+            }
+            guard argument.hasPrefix("--") else { throw UsageError("unknown option '\(argument)'; options are written --name value") }
+            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let name = parts[0].replacingOccurrences(of: "-", with: "_"), key = Self.aliases[name] ?? name
+            let value: String
+            if parts.count == 2 {
+                value = parts[1]
+            } else if Self.isBoolean(key), rest.first.map({ ConfigValue(typed: $0) }).flatMap(Self.boolean) == nil {
+                value = "true"  // `--bias` alone
+            } else if let next = rest.first, !next.hasPrefix("--") {
+                value = next
+                rest.removeFirst()
+            } else {
+                throw UsageError("--\(parts[0]) needs a value: --\(parts[0]) VALUE")
+            }
+            try set(key, ConfigValue(typed: value), source: "--" + parts[0])
+        }
+    }
+
+    private mutating func apply(file: String) throws {
+        files.append(file)
+        for (key, value, source) in try ConfigFile.read(file) { try set(key, value, source: source) }
+    }
+
+    private mutating func set(_ key: String, _ value: ConfigValue, source: String) throws {
+        if let reason = Self.withoutMeaning[key] {
+            notices.append("\(source): '\(key)' has no meaning here (\(reason)); ignored")
+            return
+        }
+        // What is typed as a number may be meant as a name: --dataset 1984.
+        var value = value
+        if let field = RunConfig.fieldsByKey[key], case .text = field.get(RunConfig()), field.choices.isEmpty {
+            if case .integer(let integer) = value { value = .text(String(integer)) }
+        }
+        if key == "dtype", value == .text("float16") {
+            notices.append("\(source): float16 is not used here; bfloat16 has its speed without its overflows")
+            value = .text("bfloat16")
+        }
+        if key == "device", case .text(let device) = value, device.hasPrefix("cuda:") { value = .text("cuda") }
+        try config.set(key, value, source: source)
+        given.insert(key)
+    }
+
+    private static func isBoolean(_ key: String) -> Bool {
+        if case .boolean = RunConfig.fieldsByKey[key]?.get(RunConfig()) { return true }
+        return false
+    }
+
+    private static func boolean(_ value: ConfigValue) -> Bool? {
+        if case .boolean(let value) = value { return value }
+        return nil
+    }
+
+    /// All keys as help text, by group.
+    static var help: String {
+        var lines: [String] = []
+        var group = ""
+        let defaults = RunConfig()
+        for field in RunConfig.fields {
+            if field.group != group {
+                group = field.group
+                lines.append("\n  \(group):")
+            }
+            let choices = field.choices.isEmpty ? "" : " (\(field.choices.joined(separator: ", ")))"
+            let name = field.option.padding(toLength: max(32, field.option.count + 1), withPad: " ", startingAt: 0)
+            lines.append("    \(name)\(field.help)\(choices) [\(field.get(defaults).description.trimmingCharacters(in: ["\""]))]")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import RunLog
+import Storage
+import TOMLKit
+
+/// Reads a configuration file into keys and values, in the order of the file's kind.
+enum ConfigFile {
+    /// TOML, or nanoGPT's `.py` of plain assignments.
+    ///
+    /// - Throws: `UsageError` naming file and line, `FileError`.
+    static func read(_ path: String) throws -> [(key: String, value: ConfigValue, source: String)] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw FileError(path: path, operation: "read the configuration", errno: errno == 0 ? ENOENT : errno)
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw UsageError("\(path): it is not UTF-8 text; a configuration is a .toml file or a nanoGPT .py file")
+        }
+        if path.hasSuffix(".py") {
+            return try NanoGPTConfigReader.read(text, name: path).map { ($0.key, $0.value, "\(path):\($0.line)") }
+        }
+        do {
+            let table = try TOMLTable(string: text)
+            return try table.keys.sorted().map { key in
+                guard let value = table[key], let plain = plain(value) else {
+                    throw UsageError("\(path): '\(key)' is not a number, text or boolean; the configuration is flat, one key a line")
+                }
+                return (key, plain, path)
+            }
+        } catch let error as TOMLParseError {
+            throw UsageError("\(path):\(error.source.begin.line): not valid TOML: \(error.description)")
+        }
+    }
+
+    private static func plain(_ value: any TOMLValueConvertible) -> ConfigValue? {
+        if let boolean = value.bool { return .boolean(boolean) }
+        if let integer = value.int { return .integer(integer) }
+        if let number = value.double { return .number(number) }
+        if let text = value.string { return .text(text) }
+        return nil
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// Standard error: progress, notices and errors. Data goes to standard output by `print`.
+enum Console {
+    /// Whether a person watches standard error.
+    static let isTerminal = isatty(STDERR_FILENO) == 1
+    /// Whether output may carry colours: a terminal, and NO_COLOR (no-color.org) is not set.
+    static func allowsColour(_ file: Int32) -> Bool {
+        isatty(file) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+    }
+
+    static func write(_ text: String) {
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+
+    static func note(_ line: String) { write(line + "\n") }
+
+    static func error(_ sentence: String) { write("error: \(sentence)\n") }
+
+    static func warning(_ sentence: String) { write("warning: \(sentence)\n") }
+
+    /// Columns of the terminal behind a file; 80 when there is none.
+    static func columns(_ file: Int32 = STDERR_FILENO) -> Int {
+        var size = winsize()
+        guard ioctl(file, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    /// A line that replaces itself; nothing when no terminal watches.
+    static func progress(_ line: String) {
+        guard isTerminal else { return }
+        write("\r\u{1B}[K" + String(line.prefix(max(columns() - 1, 1))))
+    }
+
+    static func clearProgress() { if isTerminal { write("\r\u{1B}[K") } }
+
+    /// Writes to standard output at once, for text that streams.
+    static func stream(_ text: String) {
+        FileHandle.standardOutput.write(Data(text.utf8))
+    }
+}
+
+/// Numbers as people read them.
+enum Format {
+    static func decimals(_ value: Double, _ digits: Int) -> String {
+        guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
+        return String(format: "%.\(digits)f", value)
+    }
+
+    /// "1.2k", "3.4M", "5.6B".
+    static func count(_ value: Double) -> String {
+        for (unit, size) in [("B", 1e9), ("M", 1e6), ("k", 1e3)] where abs(value) >= size {
+            let scaled = value / size
+            return decimals(scaled, scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2) + unit
+        }
+        return decimals(value, value == value.rounded() ? 0 : 1)
+    }
+
+    /// "45s", "3m 20s", "2h 05m", "1d 3h".
+    static func duration(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds >= 0 else { return "?" }
+        let s = Int(seconds.rounded())
+        if s < 60 { return "\(s)s" }
+        if s < 3600 { return "\(s / 60)m \(String(format: "%02d", s % 60))s" }
+        if s < 86400 { return "\(s / 3600)h \(String(format: "%02d", s % 3600 / 60))m" }
+        return "\(s / 86400)d \(s % 86400 / 3600)h"
+    }
+
+    /// Learning rates and the like: "6.0e-04".
+    static func scientific(_ value: Double) -> String { String(format: "%.1e", value) }
+}

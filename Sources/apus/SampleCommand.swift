@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Compute
+import Foundation
+import Generation
+import Modeling
+import Tokenization
+
+/// `apus sample`: text from a model.
+struct SampleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sample",
+        abstract: "Write text with a model: a run folder, a checkpoint, a nanoGPT ckpt.pt or a Hugging Face GPT-2 folder.",
+        discussion: "The text goes to standard output as it is made; facts go to standard error.")
+
+    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt or Hugging Face folder.")
+    var model: String?
+
+    @Option(name: .customLong("out-dir"), help: ArgumentHelp("nanoGPT's way to name the model.", visibility: .hidden))
+    var outDir: String?
+
+    @Option(name: .customLong("init-from"), help: ArgumentHelp("nanoGPT's way to name the model: resume, or a path.", visibility: .hidden))
+    var initFrom: String?
+
+    @Option(help: "Which checkpoint of a run: best, latest or a step [the best, else the latest].")
+    var checkpoint: String?
+
+    @Option(help: "The text to continue; FILE:path reads it from a file. The default is a new document.")
+    var start: String?
+
+    @Option(name: .customLong("num-samples"), help: "How many texts to write.")
+    var numSamples = 1
+
+    @Option(name: .customLong("max-new-tokens"), help: "Longest text, in tokens; may exceed the model's context.")
+    var maxNewTokens = 256
+
+    @Option(help: "Logits are divided by this; 0 always takes the likeliest token.")
+    var temperature = 0.8
+
+    @Option(name: .customLong("top-k"), help: "Choose among the k likeliest tokens; 0: all.")
+    var topK = 200
+
+    @Option(name: .customLong("top-p"), help: "Choose among the likeliest tokens that together have this probability; 1: all.")
+    var topP = 1.0
+
+    @Option(help: "Of the random numbers; the same seed gives the same texts.")
+    var seed: UInt64 = 1337
+
+    @Option(help: "gpt2, or a tokenizer file or folder [the one kept with the model].")
+    var tokenizer: String?
+
+    @Option(help: "Folder with GPT-2's vocab.bpe and encoder.json.")
+    var vocab: String?
+
+    @Option(help: "float32 or bfloat16.")
+    var dtype = "bfloat16"
+
+    @Option(help: "cpu or cuda.")
+    var device = "cpu"
+
+    @Option(help: "CPU threads; 0: one a core.")
+    var threads = 0
+
+    @Option(help: "Kernels to use [the best this CPU has].")
+    var isa: String?
+
+    @Flag(name: .customLong("ignore-end"), help: "Go on after end-of-text.")
+    var ignoreEnd = false
+
+    @Flag(help: "One JSON object a text on standard output: {\"text\":..,\"tokens\":..}.")
+    var json = false
+
+    @Flag(help: "Print only the text.")
+    var quiet = false
+
+    func run() throws {
+        let sampling = SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed)
+        if let problem = sampling.problem { throw UsageError(problem) }
+        guard numSamples >= 1, maxNewTokens >= 1 else { throw UsageError("--num-samples and --max-new-tokens must be at least 1") }
+        guard let path = model ?? outDir ?? (initFrom == "resume" ? nil : initFrom) else {
+            throw UsageError("no model given: apus sample RUN, where RUN is a folder that `apus train` made")
+        }
+        let backend = try Backends.make(device: device, threads: threads, isa: isa)
+        let loaded = try LoadedModel.open(path, checkpoint: checkpoint, dtype: dtype, backend: backend)
+        let tokenizer = try loaded.tokenizer(spec: tokenizer, vocab: vocab)
+        let prompt = try startTokens(tokenizer)
+        let stop = ignoreEnd ? nil : tokenizer.endOfText.map { Int32($0) }
+        let decoder = try GPTDecoder(weights: loaded.weights)
+        let generator = TextGenerator(decoder, sampling: sampling, vocabularySize: tokenizer.vocabularySize, stopToken: stop)
+        StopSignal.listen()
+        let clock = ContinuousClock()
+        var made = 0
+        let started = clock.now
+        for sample in 0..<numSamples where !StopSignal.isSet {
+            made += try write(generator, tokenizer, prompt, sample: sample, stop: stop)
+        }
+        let taken = clock.now - started
+        let seconds = Double(taken.components.seconds) + Double(taken.components.attoseconds) * 1e-18
+        if !quiet {
+            Console.note(
+                "\(made) tokens in \(Format.duration(seconds)), \(Format.decimals(Double(made) / max(seconds, 1e-9), 1)) tokens/s "
+                    + "(\(loaded.description), \(backend.kernelName), \(dtype), seed \(seed))")
+        }
+        if StopSignal.isSet { throw ExitCode(Failure.interrupted) }
+    }
+
+    /// Writes one text; returns its number of new tokens.
+    private func write(
+        _ generator: TextGenerator, _ tokenizer: any Tokenizer, _ prompt: [Int32], sample: Int, stop: Int32?
+    ) throws -> Int {
+        var decoder = StreamingDecoder(tokenizer)
+        var text = "", ids: [Int] = []
+        func emit(_ piece: String) {
+            if json { text += piece } else { Console.stream(piece) }
+        }
+        if let start, !json { emit(try startText(start)) }
+        try generator.generate(prompt: prompt, maxNewTokens: maxNewTokens, firstSample: sample, stop: { StopSignal.isSet }) { _, token in
+            if token == stop { return }
+            ids.append(Int(token))
+            emit(decoder.decode(UInt32(token)))
+        }
+        emit(decoder.finish())
+        if json {
+            let line = try JSONSerialization.data(
+                withJSONObject: ["sample": sample, "text": text, "tokens": ids.count, "ids": ids], options: [.sortedKeys, .withoutEscapingSlashes])
+            Console.stream(String(decoding: line, as: UTF8.self) + "\n")
+        } else {
+            Console.stream(sample + 1 < numSamples ? "\n---------------\n" : "\n")
+        }
+        return ids.count
+    }
+
+    private func startText(_ start: String) throws -> String {
+        guard start.hasPrefix("FILE:") else { return start }
+        let path = String(start.dropFirst(5))
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw UsageError("--start FILE:\(path): the file cannot be read; check the path")
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private func startTokens(_ tokenizer: any Tokenizer) throws -> [Int32] {
+        var text = try start.map(startText) ?? ""
+        // nanoGPT's prompts name the token; as a prompt of its own it is the token.
+        if text == "<|endoftext|>" { text = "" }
+        let ids = try tokenizer.encode(text)
+        if !ids.isEmpty { return ids.map { Int32($0) } }
+        if let end = tokenizer.endOfText { return [Int32(end)] }
+        // Character level has no end-of-text; a new line is where texts begin.
+        return try tokenizer.encode("\n").map { Int32($0) }
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Checkpoints
+import Compute
+import ComputeCPU
+import Corpus
+import Foundation
+import Modeling
+import RunLog
+import Storage
+import Tokenization
+import Training
+
+/// `apus train`: a configuration and a dataset -> a run folder.
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a GPT: configuration plus data -> a run folder.",
+        usage: "apus train [CONFIG] --data DIR --out RUN [--max-iters N] [--KEY VALUE ...] [--resume]",
+        discussion: """
+            CONFIG is a .toml file, or a nanoGPT .py file of plain assignments. Every key can also be given as an option,
+            spelled --n-layer 12 or --n_layer=12. --out is short for --out-dir.
+
+            A run stops at max_iters, or after the update during which SIGINT or SIGTERM came (exit code 130); --resume goes on
+            exactly where it stopped.
+
+            Keys, with their defaults in brackets:
+            """ + ConfigArguments.help)
+
+    @Argument(parsing: .allUnrecognized, help: .hidden)
+    var arguments: [String] = []
+
+    @Flag(help: "Go on with the run in --out.")
+    var resume = false
+
+    @Option(help: "Kernels to use: portable, avx2, avx512, avx512-bf16, amx [the best this CPU has].")
+    var isa: String?
+
+    @Flag(name: .customLong("dry-run"), help: "Show what would run and what memory it takes, then stop.")
+    var dryRun = false
+
+    @Flag(help: "Print no progress.")
+    var quiet = false
+
+    @Flag(help: "Print every event as a line of JSON on standard output.")
+    var json = false
+
+    func run() throws {
+        let typed = try ConfigArguments(arguments)
+        let isNanoResume = typed.config.initFrom == "resume"
+        guard !typed.config.outDir.isEmpty || dryRun else {
+            throw UsageError("no run folder given: add --out RUN, the folder that the run will be kept in")
+        }
+        if !quiet { typed.notices.forEach { Console.note("note: " + $0) } }
+        if resume || isNanoResume {
+            try resumeRun(typed.config.outDir)
+        } else {
+            try startRun(typed)
+        }
+    }
+
+    // MARK: A new run
+
+    private func startRun(_ typed: ConfigArguments) throws {
+        let setup = try RunSetup(typed.config)
+        let backend = try Backends.make(setup.config, isa: isa)
+        let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
+        let memory = RunMemory.plan(setup, backend: backend)
+        display.opening(memory)
+        try memory.check(backend)
+        if dryRun { return }
+        let source = setup.config.initFrom == "scratch" ? nil : try LoadedModel.source(setup.config.initFrom)
+        let record = RunRecord(
+            version: apusVersion, created: RunEvent.timestamp(Date()), command: Array(CommandLine.arguments.dropFirst()),
+            config: setup.config, data: setup.dataset.runData)
+        let session = try RunSession.create(setup.config.outDir, record: record)
+        if let tokenizer = setup.dataset.tokenizerPath { try copyTokenizer(tokenizer, to: setup.config.outDir) }
+        let trainer = try makeTrainer(setup, backend)
+        if let source { try trainer.weights.load(source) } else { trainer.initialize() }
+        try drive(trainer, session, display, first: RunEvent(.start, step: 0), backend, memory)
+    }
+
+    /// The run keeps the tokenizer, so that its samples need nothing else.
+    private func copyTokenizer(_ path: String, to folder: String) throws {
+        let file = try MappedFile(path: path)
+        try AtomicFileWriter.write(Data(file.bytes), to: folder + "/tokenizer.json")
+    }
+
+    // MARK: An old run
+
+    private func resumeRun(_ path: String) throws {
+        let arguments = self.arguments
+        var changes: ConfigArguments?
+        let resumption = try RunSession.resume(path) { stored in
+            let now = try ConfigArguments(arguments, base: stored.config)
+            try Self.checkChanges(from: stored.config, to: now.config)
+            changes = now
+            var record = stored
+            record.config = now.config
+            record.config.outDir = stored.config.outDir
+            return record
+        }
+        for skipped in resumption.skipped { Console.warning("checkpoint \(skipped.name) is not used: \(skipped.reason)") }
+        var config = changes?.config ?? resumption.session.record.config
+        config.outDir = path
+        let setup = try RunSetup(config)
+        let backend = try Backends.make(setup.config, isa: isa)
+        let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
+        let memory = RunMemory.plan(setup, backend: backend)
+        display.opening(memory)
+        try memory.check(backend)
+        let trainer = try makeTrainer(setup, backend)
+        if let checkpoint = resumption.checkpoint {
+            try trainer.restore(checkpoint, events: resumption.events)
+        } else {
+            trainer.initialize()
+        }
+        var event = RunEvent(.resume, step: trainer.step)
+        event.path = resumption.checkpoint?.info.name
+        event.message = resumption.checkpoint == nil ? "no checkpoint was written before; starting again" : nil
+        try drive(trainer, resumption.session, display, first: event, backend, memory)
+    }
+
+    /// What a stored run is made of cannot change under it.
+    private static func checkChanges(from old: RunConfig, to new: RunConfig) throws {
+        for key in ["n_layer", "n_head", "n_embd", "block_size", "vocab_size", "bias", "activation", "seed"] {
+            guard let field = RunConfig.fieldsByKey[key], field.get(old) != field.get(new) else { continue }
+            throw UsageError(
+                "\(field.option) is \(field.get(new)), but the run was started with \(field.get(old)); leave it out to go on with this "
+                    + "run, or start another with another --out")
+        }
+    }
+
+    // MARK: Both
+
+    private func makeTrainer(_ setup: RunSetup, _ backend: any Backend) throws -> Trainer {
+        var counter: ((Range<Int>, TokenSplit) -> Int)?
+        if let path = setup.dataset.tokenizerPath {
+            let lengths = TokenByteLengths(try TokenizerLoader().load(spec: path))
+            counter = { lengths.count($0, of: $1) }
+        }
+        return try Trainer(setup, backend: backend, countBytes: counter)
+    }
+
+    private func drive(
+        _ trainer: Trainer, _ session: RunSession, _ display: TrainingDisplay, first: RunEvent, _ backend: any Backend, _ memory: RunMemory
+    ) throws {
+        StopSignal.listen()
+        trainer.ceilingFlops = MatmulCeiling.measure(backend, dtype: trainer.setup.dtype)
+        var event = first
+        event.device = backend.deviceName
+        event.threads = backend.threadCount
+        event.isa = backend.kernelName
+        event.ceilingFlops = trainer.ceilingFlops
+        event.plannedBytes = memory.total
+        event.version = apusVersion
+        display.show(try session.log(event))
+        var end = RunEvent(.end, step: trainer.step)
+        do {
+            let outcome = try trainer.run(session: session, stop: { StopSignal.isSet }) { display.show(try session.log($0)) }
+            end.step = trainer.step
+            end.message = outcome.rawValue
+            display.show(try session.log(end))
+            display.closing(outcome, folder: session.folder.path)
+            if outcome == .interrupted { throw ExitCode(Failure.interrupted) }
+        } catch let error where !(error is ExitCode) {
+            end.step = trainer.step
+            end.message = "failed"
+            end.code = "\(error)"
+            // The error itself matters more than that it could not be logged, on a full disk for instance.
+            _ = try? session.log(end)
+            display.finish()
+            throw error
+        }
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+import Checkpoints
+import Foundation
+import RunLog
+import Storage
+import TestKit
+import Testing
+import Training
+
+/// An interrupted run that goes on is the run that was never interrupted, bit for bit.
+@Suite struct ResumeTests {
+    @Test(arguments: ["float32", "bfloat16"], ["shuffle", "random", "sequential"])
+    func interruptedEqualsUninterrupted(dtype: String, order: String) throws {
+        let bench = try Workbench()
+        func config(_ name: String) -> RunConfig {
+            bench.config {
+                $0.outDir = bench.folder(name)
+                $0.dtype = dtype
+                $0.dataOrder = order
+                $0.dropout = 0.1
+            }
+        }
+        let whole = try bench.start(config("whole"))
+        #expect(whole.outcome == .completed)
+        let first = try bench.start(config("parts"), stopAfter: 5)
+        #expect(first.outcome == .interrupted)
+        let second = try bench.resume(bench.folder("parts"), stopAfter: 9)
+        let third = try bench.resume(bench.folder("parts"))
+        #expect(third.outcome == .completed)
+        #expect(third.trainer.step == 12)
+        let losses = first.losses.merging(second.losses) { $1 }.merging(third.losses) { $1 }
+        #expect(losses == whole.losses)
+        #expect(third.weights == whole.weights)
+        let moments = { (result: Workbench.Result) in
+            result.trainer.optimizer.moments.map { pair -> [Float] in
+                var values = [Float](repeating: 0, count: pair.tensor.count)
+                values.withUnsafeMutableBytes { result.trainer.weights.backend.read(pair.tensor, into: $0) }
+                return values
+            }
+        }
+        #expect(moments(third) == moments(whole))
+        // The files as well: a checkpoint holds nothing that depends on the interruption.
+        for file in ["model.safetensors", "optimizer.safetensors"] {
+            let a = FileManager.default.contents(atPath: bench.folder("whole/checkpoints/step-00000012/\(file)"))
+            let b = FileManager.default.contents(atPath: bench.folder("parts/checkpoints/step-00000012/\(file)"))
+            #expect(a != nil && a == b, "\(file)")
+        }
+    }
+
+    @Test func aRunKilledBeforeItsFirstCheckpointStartsAgain() throws {
+        let bench = try Workbench()
+        let whole = try bench.start(bench.config { $0.outDir = bench.folder("whole") })
+        let killed = bench.config()
+        _ = try RunSession.create(killed.outDir, record: Workbench.record(try RunSetup(killed).config))
+        let again = try bench.resume(killed.outDir)
+        #expect(again.weights == whole.weights)
+    }
+
+    @Test func metricsDropWhatAResumeUndid() throws {
+        let bench = try Workbench()
+        let config = bench.config { $0.checkpointInterval = 4 }
+        _ = try bench.start(config, stopAfter: 7)
+        // The interruption saved step 7; without it the run goes back to step 4.
+        try FileManager.default.removeItem(atPath: config.outDir + "/checkpoints/step-00000007")
+        let second = try bench.resume(config.outDir)
+        #expect(second.losses[5] != nil)
+        let events = try RunFolder(config.outDir).readMetrics().events.filter { $0.event == .step }
+        #expect(events.map(\.step) == Array(1...12))
+    }
+
+    @Test func aDamagedCheckpointGivesWayToTheOneBefore() throws {
+        let bench = try Workbench()
+        let config = bench.config { $0.checkpointInterval = 4 }
+        let whole = try bench.start(config)
+        let path = config.outDir + "/checkpoints/step-00000012/model.safetensors"
+        var bytes = try #require(FileManager.default.contents(atPath: path))
+        bytes[bytes.count / 2] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let resumption = try RunSession.resume(config.outDir)
+        #expect(resumption.checkpoint?.info.step == 8)
+        #expect(resumption.skipped.map(\.name) == ["step-00000012"])
+        withExtendedLifetime(resumption) {}
+        _ = whole
+    }
+
+    @Test func oldCheckpointsGoAndTheBestStays() throws {
+        let bench = try Workbench()
+        let config = bench.config {
+            $0.checkpointInterval = 1
+            $0.keepCheckpoints = 2
+            $0.evalInterval = 3
+        }
+        let result = try bench.start(config)
+        let names = Folder.names(config.outDir + "/checkpoints")
+        let best = try #require(result.trainer.best)
+        let expected = Set([11, 12, best.step].map { CheckpointStore.name(step: $0) })
+        #expect(Set(names) == expected)
+        let pointer = try String(contentsOfFile: config.outDir + "/best", encoding: .utf8)
+        #expect(pointer == CheckpointStore.name(step: best.step) + "\n")
+    }
+
+    @Test func aRunFolderIsNeitherOverwrittenNorShared() throws {
+        let bench = try Workbench()
+        let config = bench.config()
+        _ = try bench.start(config, stopAfter: 3)
+        #expect(throws: TrainingError.self) { try bench.start(config) }
+        let held = try RunSession.resume(config.outDir)
+        #expect(throws: FileError.self) { try RunSession.resume(config.outDir) }
+        withExtendedLifetime(held) {}
+        #expect(throws: TrainingError.self) { try RunSession.resume(bench.folder("nothing")) }
+    }
+
+    @Test func aFullDiskEndsTheRunAndHarmsNothing() throws {
+        let bench = try Workbench()
+        let config = bench.config { $0.checkpointInterval = 4 }
+        let session = try RunSession.create(config.outDir, record: Workbench.record(try RunSetup(config).config))
+        withExtendedLifetime(session) {}
+        let first = try bench.start(bench.config { $0.outDir = bench.folder("full") }, stopAfter: 4)
+        #expect(first.outcome == .interrupted)
+        var calls = FileCalls.system
+        calls.write = { _, _, count in
+            guard count > 4096 else { return count }
+            errno = ENOSPC
+            return -1
+        }
+        let resumption = try RunSession.resume(bench.folder("full"), calls: calls)
+        let trainer = try Trainer(try RunSetup(resumption.session.record.config), backend: first.trainer.weights.backend)
+        try trainer.restore(try #require(resumption.checkpoint))
+        #expect {
+            _ = try trainer.run(session: resumption.session) { _ in }
+        } throws: { error in
+            (error as? FileError)?.description.contains("the disk is full") == true
+        }
+        let store = CheckpointStore(runFolder: bench.folder("full"))
+        #expect(try store.latestValid()?.info.step == 4)
+    }
+}
