@@ -28,6 +28,8 @@ public final class BPETokenizer: Tokenizer {
     public var splitPattern: SplitPattern { model.split }
     /// Special tokens and the like, ascending by id.
     public var addedTokens: [AddedToken] { model.added }
+    /// Whether texts are brought into Unicode's form NFC first, so that decoding may not give the same characters.
+    public var normalizes: Bool { model.composes }
     /// Number of merges; 0 for a tiktoken file, which does not list them.
     public var mergeCount: Int { model.merges.count }
     /// SHA-256 over everything that encoding depends on, as hexadecimal digits.
@@ -48,6 +50,11 @@ public final class BPETokenizer: Tokenizer {
 
     public func makeEncoder() -> any TokenEncoder { BPEEncoder(self) }
 
+    /// An encoder with less memory: `cacheBytes` for words, `window` bytes of a long word merged at once (at least 510).
+    package func makeEncoder(cacheBytes: Int, window: Int) -> any TokenEncoder {
+        BPEEncoder(self, cacheBytes: cacheBytes, window: window)
+    }
+
     /// An encoder that takes the characters of special tokens inside a text as those tokens.
     public func makeEncoder(allowingSpecialTokens: Bool) -> any TokenEncoder {
         BPEEncoder(self, specialTokens: allowingSpecialTokens)
@@ -55,7 +62,7 @@ public final class BPETokenizer: Tokenizer {
 }
 
 /// Encodes texts on one thread; remembers up to about 64 MB of words.
-final class BPEEncoder: TokenEncoder {
+package final class BPEEncoder: TokenEncoder {
     static let cacheBytes = 48 << 20
 
     private let tokenizer: BPETokenizer
@@ -78,9 +85,9 @@ final class BPEEncoder: TokenEncoder {
     }
 
     /// Bytes that the cache of words holds.
-    var cacheSize: Int { handle.map { apus_encoder_cache_bytes($0) } ?? 0 }
+    package var cacheSize: Int { handle.map { apus_encoder_cache_bytes($0) } ?? 0 }
 
-    func encode(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
+    package func encode(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
         // U+0300 is the first character that NFC may change or move; it and all later ones begin with CC or more.
         if tokenizer.model.composes, text.contains(where: { $0 >= 0xCC }) {
             let composed = Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)

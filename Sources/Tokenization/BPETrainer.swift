@@ -33,7 +33,8 @@ public final class BPETrainer: Sendable {
         let least = 256 + specialTokens.count, most = Int(APUS_MAX_TOKENS)
         guard (least...most).contains(vocabularySize) else {
             throw TokenizerError(
-                .badRequest, "a vocabulary of \(vocabularySize) ids cannot be trained; valid are \(least) "
+                .badRequest,
+                "a vocabulary of \(vocabularySize) ids cannot be trained; valid are \(least) "
                     + "(256 bytes and \(specialTokens.count) special) to \(most)")
         }
         guard Set(specialTokens).count == specialTokens.count, !specialTokens.contains("") else {
@@ -151,7 +152,8 @@ public final class WordCounter: @unchecked Sendable {
         if status == -1 { throw TokenizerError.outOfMemory }
         if status == -2 {
             throw TokenizerError(
-                .badRequest, "the text has more than \(maximumWords) different words, which training would hold in memory; "
+                .badRequest,
+                "the text has more than \(maximumWords) different words, which training would hold in memory; "
                     + "train on a part of it (1 GB of clean text is plenty)")
         }
     }

@@ -37,7 +37,8 @@ enum GPT2Files {
             if number == 0, text.hasPrefix("#version") { continue }
             guard let pair = mergePair(text) else {
                 throw TokenizerError(
-                    .badFile, "'\(path)', line \(number + 1): '\(text.prefix(40))' is not a merge (two tokens, one blank between)")
+                    .badFile, "'\(path)', line \(number + 1): '\(text.prefix(40))' is not a merge (two tokens, one blank between)"
+                )
             }
             pairs.append(pair)
         }
@@ -93,7 +94,8 @@ struct VocabularyBuilder {
         for member in members {
             let key = member.key
             guard let id = member.value.id, Int(id) < most else {
-                throw TokenizerError(.badFile, "'\(path)': token '\(key.prefix(40))' has no valid id (a whole number below \(most))")
+                throw TokenizerError(
+                    .badFile, "'\(path)': token '\(key.prefix(40))' has no valid id (a whole number below \(most))")
             }
             if except.contains(id) { continue }
             var bytes: [UInt8] = []
@@ -117,7 +119,8 @@ struct VocabularyBuilder {
         guard let first = ids[left], let second = ids[right], let result = ids[left + right] else {
             let missing = [left, right, left + right].first { ids[$0] == nil } ?? []
             throw TokenizerError(
-                .badFile, "'\(path)': merge \(number) needs the token '\(ByteAlphabet.text(missing).prefix(40))', which has no id")
+                .badFile, "'\(path)': merge \(number) needs the token '\(ByteAlphabet.text(missing).prefix(40))', which has no id"
+            )
         }
         model.merges.append(.init(left: first, right: second, result: result))
     }

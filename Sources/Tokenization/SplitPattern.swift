@@ -24,6 +24,23 @@ public enum SplitPattern: String, Sendable, CaseIterable {
         }
     }
 
+    /// Cuts a text into its words; ill-formed UTF-8 is read as U+FFFD. For looking at, not for speed.
+    public func words(in text: some Collection<UInt8>) -> [String] {
+        // Decoding and encoding again mends the text.
+        let bytes = Array(String(decoding: Array(text), as: UTF8.self).utf8)
+        var starts: [Int] = []
+        bytes.withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress, !bytes.isEmpty else { return }
+            var splitter = apus_splitter()
+            apus_splitter_start(&splitter, code, base, bytes.count)
+            var batch = [Int](repeating: 0, count: 256)
+            while case let count = apus_splitter_next(&splitter, &batch, batch.count), count > 0 {
+                starts += batch[..<count]
+            }
+        }
+        return zip(starts, starts.dropFirst()).map { String(decoding: bytes[$0..<$1], as: UTF8.self) }
+    }
+
     private static let cl100kHead = #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"#
     private static let cl100kTail = #"| ?[^\s\p{L}\p{N}]+[\r\n]*|"#
     private static let spaces = #"\s*[\r\n]+|\s+(?!\S)|\s+"#
@@ -50,4 +67,11 @@ public enum SplitPattern: String, Sendable, CaseIterable {
         guard let pattern = others[regex] ?? Self.allCases.first(where: { $0.regex == regex }) else { return nil }
         self = pattern
     }
+}
+
+/// The class of a character by which texts are split (Unicode 16).
+public enum UnicodeClass: Int32, Sendable {
+    case other, letter, number, space
+
+    public init(_ scalar: Unicode.Scalar) { self = Self(rawValue: apus_unicode_class(scalar.value)) ?? .other }
 }

@@ -54,10 +54,13 @@ enum TiktokenFile {
             guard parts.count == 2, let token = Data(base64Encoded: Data(parts[0])), !token.isEmpty,
                 let rank = Int(String(decoding: parts[1], as: UTF8.self)), rank >= 0, rank < 1 << 24
             else {
-                throw TokenizerError(.badFile, "'\(path)', line \(number + 1): not a token in base64 and its rank below \(1 << 24)")
+                throw TokenizerError(
+                    .badFile, "'\(path)', line \(number + 1): not a token in base64 and its rank below \(1 << 24)")
             }
             while tokens.count <= rank { tokens.append([]) }
-            if !tokens[rank].isEmpty { throw TokenizerError(.badFile, "'\(path)', line \(number + 1): rank \(rank) is there twice") }
+            if !tokens[rank].isEmpty {
+                throw TokenizerError(.badFile, "'\(path)', line \(number + 1): rank \(rank) is there twice")
+            }
             tokens[rank] = Array(token)
             count += 1
         }

@@ -36,7 +36,8 @@ public struct TokenizerLoader: Sendable {
         if Folder.exists(spec) { return try folder(spec, split: split) }
         guard FileManager.default.fileExists(atPath: spec) else {
             throw TokenizerError(
-                .notFound, "there is no tokenizer '\(spec)'; give 'gpt2', or the path of a tokenizer.json, a .tiktoken file, "
+                .notFound,
+                "there is no tokenizer '\(spec)'; give 'gpt2', or the path of a tokenizer.json, a .tiktoken file, "
                     + "a vocab.bpe or a folder with one of them")
         }
         return try file(spec, split: split)
@@ -62,11 +63,14 @@ public struct TokenizerLoader: Sendable {
 
     private func folder(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
         let names = Folder.names(path)
-        for name in ["tokenizer.json", "vocab.bpe"] where names.contains(name) { return try file(path + "/" + name, split: split) }
+        for name in ["tokenizer.json", "vocab.bpe"] where names.contains(name) {
+            return try file(path + "/" + name, split: split)
+        }
         let ranks = names.filter { $0.hasSuffix(".tiktoken") }
         if ranks.count == 1 { return try file(path + "/" + ranks[0], split: split) }
         throw TokenizerError(
-            .notFound, "the folder '\(path)' has no tokenizer.json, vocab.bpe or (one) .tiktoken file; give another folder or a file")
+            .notFound,
+            "the folder '\(path)' has no tokenizer.json, vocab.bpe or (one) .tiktoken file; give another folder or a file")
     }
 
     // ---- GPT-2 ------------------------------------------------------------------------------------------------------
@@ -79,7 +83,8 @@ public struct TokenizerLoader: Sendable {
 
     private func gpt2(folder: String?) throws -> any Tokenizer {
         guard let place = folder ?? cacheFolder else {
-            throw TokenizerError(.notFound, "neither XDG_CACHE_HOME nor HOME is set; name the folder of GPT-2's files with --vocab DIR")
+            throw TokenizerError(
+                .notFound, "neither XDG_CACHE_HOME nor HOME is set; name the folder of GPT-2's files with --vocab DIR")
         }
         for file in GPT2Files.files {
             let path = place + "/" + file.name
@@ -94,7 +99,8 @@ public struct TokenizerLoader: Sendable {
 
     private func missing(_ name: String, in folder: String) -> TokenizerError {
         TokenizerError(
-            .notFound, "GPT-2's '\(name)' is not in '\(folder)'; fetch \(GPT2Files.address)\(name) into it, "
+            .notFound,
+            "GPT-2's '\(name)' is not in '\(folder)'; fetch \(GPT2Files.address)\(name) into it, "
                 + "or name a folder that has it with --vocab DIR")
     }
 
@@ -109,7 +115,8 @@ public struct TokenizerLoader: Sendable {
             try download(GPT2Files.address + name, temporary)
         } catch {
             throw TokenizerError(
-                .notFound, "GPT-2's '\(name)' could not be fetched (\(error)); fetch \(GPT2Files.address)\(name) into '\(folder)' "
+                .notFound,
+                "GPT-2's '\(name)' could not be fetched (\(error)); fetch \(GPT2Files.address)\(name) into '\(folder)' "
                     + "by hand, or name a folder that has it with --vocab DIR")
         }
         if let file = GPT2Files.files.first(where: { $0.name == name }) { try verify(temporary, sha256: file.sha256) }
@@ -120,7 +127,8 @@ public struct TokenizerLoader: Sendable {
         let found = try withBytes(ofFile: path) { SHA256.hex(of: $0) }
         if found == sha256 { return }
         throw TokenizerError(
-            .badFile, "'\(path)' is not GPT-2's file: its SHA-256 is \(found), not \(sha256); delete it and try again, "
+            .badFile,
+            "'\(path)' is not GPT-2's file: its SHA-256 is \(found), not \(sha256); delete it and try again, "
                 + "or give its path to use it as a vocabulary of its own")
     }
 }
