@@ -62,6 +62,16 @@ import Testing
         #expect(try readAll(file.path) == rows)
     }
 
+    @Test func prefixesOutliveTheGrowthOfTheirBuffer() throws {
+        // Each value extends the one before, far beyond the buffer's first size; then they shrink and repeat.
+        let letters = (0..<60_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 12) }
+        let lengths = [1, 10, 4000, 4095, 4096, 4097, 9000, 30_000, 60_000, 60_000, 500, 0, 0, 20_000, 50_000]
+        var builder = FileBuilder(groups: [lengths.map { Array(letters.prefix($0)) }])
+        (builder.encoding, builder.rowsPerPage) = (.deltaByteArray, lengths.count)
+        let file = try TemporaryFile(builder.build().bytes)
+        #expect(try readAll(file.path) == builder.groups[0])
+    }
+
     @Test(arguments: [CompressionCodec.snappy, .lz4Raw])
     func ownBlockDecodersTakeEveryLengthAndOffset(codec: CompressionCodec) throws {
         // Patterns of every short period overlap with themselves; noise makes long literals.

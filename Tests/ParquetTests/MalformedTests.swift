@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CCodecs
 import Foundation
 import Parquet
 import Testing
@@ -89,31 +90,57 @@ import Testing
         #expect(refused < runs)
     }
 
-    /// Tiny files that claim enormous things: refused before anything of that size is allocated or counted.
+    /// The block decoders alone, so that no page header stands before the damage.
+    @Test(arguments: [CompressionCodec.snappy, .lz4Raw])
+    func damagedBlocksStayInsideTheirOutput(codec: CompressionCodec) {
+        let text = (0..<60).flatMap { Array("the value \($0 / 5), and more of the same".utf8) }
+        let packed = Encoders.compress(text, codec)
+        var random = SplitMix(state: 5), complete = 0
+        var output = [UInt8](repeating: 0xEE, count: text.count + 64)
+        for _ in 0..<20_000 {
+            let damaged = random.mutate(packed)
+            let status =
+                codec == .snappy
+                ? apus_snappy_decode(damaged, damaged.count, &output, text.count)
+                : apus_lz4_decode(damaged, damaged.count, &output, text.count)
+            if status == APUS_CODEC_END { complete += 1 }
+            #expect(output.suffix(64).allSatisfy { $0 == 0xEE })
+        }
+        #expect(0 < complete && complete < 20_000)
+    }
+
+    /// Tiny pages that claim enormous things: refused by name before anything of that size is allocated or counted.
     @Test func enormousClaimsAreRefused() throws {
-        let file = try TemporaryFile()
-        for claim in [Int(Int32.max), 1 << 30, (1 << 30) + 1] {
-            for (kind, id) in [(0, 5), (2, 7), (3, 8)] {
-                var page = ThriftWriter()
-                page.element {
-                    $0.int32(1, kind)
-                    $0.int32(2, claim)
-                    $0.int32(3, 4)
-                    $0.structure(id) {
-                        $0.int32(1, claim)
-                        $0.int32(id == 8 ? 4 : 2, 0)
-                    }
+        let most = Int(Int32.max), file = try TemporaryFile()
+        // Page type, bytes before compression, values; and what the refusal says.
+        let claims: [(kind: Int, size: Int, values: Int, found: String)] = [
+            (0, most, 1, "a page of \(most) bytes before compression"), (2, (1 << 30) + 1, 1, "bytes before compression"),
+            (3, 1 << 30, 1, "a SNAPPY page of 4 bytes"), (2, 1 << 30, 1, "a SNAPPY page of 4 bytes"),
+            (0, 4, most, "a page of \(most) values"), (3, 4, most, "a page of \(most) values"),
+            (2, 4, most, "a SNAPPY page does not decompress"),
+        ]
+        for claim in claims {
+            var page = ThriftWriter()
+            page.element {
+                $0.int32(1, claim.kind)
+                $0.int32(2, claim.size)
+                $0.int32(3, 4)
+                $0.structure([5, 0, 7, 8][claim.kind]) {
+                    $0.int32(1, claim.values)
+                    $0.int32(claim.kind == 3 ? 4 : 2, 0)
                 }
-                var builder = FileBuilder(groups: [[[1, 2, 3]]])
-                builder.codec = .snappy
-                var built = builder.build()
-                // The page at hand is replaced; the column's end stays, and what follows is never reached.
-                let replaced = page.bytes + [255, 255, 255, 255]
-                let range = built.headers[0].lowerBound..<min(built.headers[0].lowerBound + replaced.count, built.bytes.count)
-                built.bytes.replaceSubrange(range, with: replaced.prefix(range.count))
-                try file.write(built.bytes)
-                #expect(throws: ParquetError.self) { try readAll(file.path) }
             }
+            var builder = FileBuilder(groups: [[[UInt8](repeating: 1, count: 59)]])
+            builder.codec = .snappy
+            var built = builder.build()
+            // Written over the first page, whose body leaves room for it.
+            let start = built.headers[0].lowerBound, bytes = page.bytes + [255, 255, 255, 255]
+            #expect(start + bytes.count <= built.bodies[0].upperBound)
+            built.bytes.replaceSubrange(start..<start + bytes.count, with: bytes)
+            try file.write(built.bytes)
+            let error = #expect(throws: ParquetError.self) { try readAll(file.path) }
+            #expect(error?.found.contains(claim.found) == true, "\(claim): \(String(describing: error))")
+            #expect(error?.offset == start)
         }
     }
 
