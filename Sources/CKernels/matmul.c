@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+// The driver of all matrix products: shares of threads, cache blocks, packing, and the operations as views on one product.
+#include "include/apus_matmul.h"
+
+#include "matmul_internal.h"
+
+// A thread's part of the workspace. A block of a (mc x kc) is meant for the second-level cache, one of b (kc x nc) for the
+// thread's part of the last level, one panel of b for the first. Sums of a product over several blocks of k wait in
+// `sums` until they are whole.
+enum {
+    MC = 224,
+    NC = 1024,
+    A_BYTES = 512 << 10,
+    B_BYTES = (1536 << 10) + 4096,  // panels may be written one vector beyond their end
+    SUM_BYTES = 2048 << 10,
+    THREAD_BYTES = A_BYTES + B_BYTES + SUM_BYTES,
+    ALIGNMENT = 128,
+    MAX_TILE = 1024,  // floats: 32 x 32 of AMX
+};
+
+size_t apus_matmul_workspace(int threads) { return (size_t)(threads < 1 ? 1 : threads) * THREAD_BYTES + ALIGNMENT; }
+
+typedef struct {
+    const apus_gemm_t *gemm;
+    const apus_kernels_t *kernels;  // NULL: the reference
+    const apus_helpers_t *helpers;
+    char *workspace;
+    int small;            // few rows
+    int m_parts, n_parts;  // the grid of threads
+    float *column_sums;   // of a transposed (that is, of dout); NULL: none
+} job_t;
+
+/// A thread's buffers and what they hold.
+typedef struct {
+    void *a, *b;
+    float *sums;
+    long a_i, a_k;  // first row and k of the block of a that is packed; -1: none
+} buffers_t;
+
+static long ceil_div(long a, long b) { return (a + b - 1) / b; }
+
+static long round_up(long a, long b) { return ceil_div(a, b) * b; }
+
+/// The size of equal parts, a multiple of `grain`, none longer than `most` (itself a multiple of `grain`).
+static long part_size(long count, long most, long grain) { return round_up(ceil_div(count, ceil_div(count, most)), grain); }
+
+static const apus_kernels_t *kernels_of(apus_isa_t isa, apus_dtype_t dtype) {
+    if ((int)isa == APUS_ISA_AMX_EMULATED_VALUE) return dtype == APUS_BF16 ? &apus_kernels_amx_emulated : NULL;
+#if defined(__x86_64__)
+    switch (isa) {
+        case APUS_ISA_AVX2: return &apus_kernels_avx2;
+        case APUS_ISA_AVX512: return &apus_kernels_avx512;
+        case APUS_ISA_AVX512_BF16: return dtype == APUS_BF16 ? &apus_kernels_bf16 : &apus_kernels_avx512;
+        case APUS_ISA_AMX: return dtype == APUS_BF16 ? &apus_kernels_amx : &apus_kernels_avx512;
+        default: break;
+    }
+#endif
+    return NULL;
+}
+
+static const apus_helpers_t *helpers_of(apus_isa_t isa) {
+#if defined(__x86_64__)
+    switch (isa) {
+        case APUS_ISA_AVX2: return &apus_helpers_avx2;
+        case APUS_ISA_AVX512: return &apus_helpers_avx512;
+        case APUS_ISA_AVX512_BF16:
+        case APUS_ISA_AMX: return &apus_helpers_bf16;
+        default: break;
+    }
+#endif
+    return &apus_helpers_portable;
+}
+
+// MARK: One thread's share
+
+static void pack_a(const job_t *job, buffers_t *buffers, long i, long m, long k, long count, long padded) {
+    if (buffers->a_i == i && buffers->a_k == k) return;
+    const apus_gemm_t *g = job->gemm;
+    const long at = i * g->a.row_stride + k * g->a.column_stride;
+    const apus_pack_t source = {
+        .data = (const char *)g->a.data + at * apus_size(g->dtype), .dtype = g->dtype, .p_stride = g->a.row_stride,
+        .k_stride = g->a.column_stride, .p_count = m, .k_count = count, .k_padded = padded};
+    job->kernels->pack_a(buffers->a, &source);
+    buffers->a_i = i;
+    buffers->a_k = k;
+}
+
+static void pack_b(const job_t *job, buffers_t *buffers, long j, long n, long k, long count, long padded) {
+    const apus_gemm_t *g = job->gemm;
+    const long at = k * g->b.row_stride + j * g->b.column_stride;
+    const apus_pack_t source = {
+        .data = (const char *)g->b.data + at * apus_size(g->dtype), .dtype = g->dtype, .p_stride = g->b.column_stride,
+        .k_stride = g->b.row_stride, .p_count = n, .k_count = count, .k_padded = padded};
+    job->kernels->pack_b(buffers->b, &source);
+}
+
+/// Multiplies the packed blocks; c's rows start at i and columns at j. `sums` is of the block's first element.
+static void multiply_blocks(
+    const job_t *job, const buffers_t *buffers, apus_partial_t sums, long i, long m, long j, long n, long padded) {
+    const apus_kernels_t *kernels = job->kernels;
+    _Alignas(64) float tile[MAX_TILE];
+    for (long jr = 0; jr < n; jr += kernels->nr) {
+        const char *b = (const char *)buffers->b + jr * padded * kernels->element;
+        const long columns = n - jr < kernels->nr ? n - jr : kernels->nr;
+        for (long ir = 0; ir < m; ir += kernels->mr) {
+            const char *a = (const char *)buffers->a + ir * padded * kernels->element;
+            const long rows = m - ir < kernels->mr ? m - ir : kernels->mr;
+            kernels->multiply(rows, padded, a, b, tile);
+            apus_partial_t here = sums;
+            if (here.partial != NULL) here.partial += ir * here.stride + jr;
+            kernels->finish(job->gemm, here, i + ir, j + jr, rows, columns, tile, kernels->nr);
+        }
+    }
+}
+
+/// c[i0 ..< i1, j0 ..< j1]
+static void multiply_share(const job_t *job, buffers_t *buffers, long i0, long i1, long j0, long j1) {
+    const apus_gemm_t *g = job->gemm;
+    const apus_kernels_t *kernels = job->kernels;
+    const long kc = part_size(g->k, kernels->kc, kernels->k_step);
+    const long nc = part_size(j1 - j0, NC / kernels->nr * kernels->nr, kernels->nr);
+    // Only sums that cannot wait in c itself limit how many rows are worked on at a time.
+    const int waits = kc < g->k && !g->accumulate;
+    const long ms = waits ? part_size(i1 - i0, SUM_BYTES / 4 / nc / kernels->mr * kernels->mr, kernels->mr) : i1 - i0;
+    const long mc = part_size(ms, MC / kernels->mr * kernels->mr, kernels->mr);
+    for (long j = j0; j < j1; j += nc) {
+        const long n = j1 - j < nc ? j1 - j : nc;
+        for (long is = i0; is < i1; is += ms) {
+            const long end = i1 - is < ms ? i1 : is + ms;
+            for (long k = 0; k < g->k; k += kc) {
+                const long count = g->k - k < kc ? g->k - k : kc, padded = round_up(count, kernels->k_step);
+                pack_b(job, buffers, j, n, k, count, padded);
+                for (long i = is; i < end; i += mc) {
+                    const long m = end - i < mc ? end - i : mc;
+                    pack_a(job, buffers, i, m, k, count, padded);
+                    const apus_partial_t sums = {
+                        .partial = waits ? buffers->sums + (i - is) * nc : NULL, .stride = nc, .first = k == 0,
+                        .last = k + count == g->k};
+                    multiply_blocks(job, buffers, sums, i, m, j, n, padded);
+                }
+            }
+        }
+    }
+}
+
+static void run_blocked(const job_t *job, int thread) {
+    if (thread >= job->m_parts * job->n_parts) return;
+    const apus_gemm_t *g = job->gemm;
+    long i0, i1, j0, j1;
+    apus_share(g->m, job->kernels->mr, thread / job->n_parts, job->m_parts, &i0, &i1);
+    apus_share(g->n, job->kernels->nr, thread % job->n_parts, job->n_parts, &j0, &j1);
+    if (i0 == i1 || j0 == j1) return;
+    char *own = job->workspace + (size_t)thread * THREAD_BYTES;
+    buffers_t buffers = {.a = own, .b = own + A_BYTES, .sums = (float *)(own + A_BYTES + B_BYTES), .a_i = -1, .a_k = -1};
+    if (job->kernels->enter != NULL) job->kernels->enter();
+    multiply_share(job, &buffers, i0, i1, j0, j1);
+    if (job->kernels->leave != NULL) job->kernels->leave();
+}
+
+static void run_share(void *context, int thread, int threads) {
+    const job_t *job = context;
+    const apus_gemm_t *g = job->gemm;
+    long begin, end;
+    if (job->small) {
+        apus_share(g->n, 16, thread, threads, &begin, &end);
+        if (begin < end) job->helpers->small(g, begin, end);
+    } else if (job->kernels == NULL) {
+        const int by_columns = g->n > g->m;
+        apus_share(by_columns ? g->n : g->m, 1, thread, threads, &begin, &end);
+        apus_gemm_reference(g, begin, end, by_columns);
+    } else {
+        run_blocked(job, thread);
+    }
+    if (job->column_sums != NULL) {
+        apus_share(g->m, 64, thread, threads, &begin, &end);
+        job->helpers->add_columns(job->column_sums, g->a.data, g->dtype, g->k, g->a.column_stride, begin, end);
+    }
+}
+
+// MARK: Shares of threads
+
+/// Chooses the grid of threads: the smallest share of tiles, packing included, counts; it depends on sizes alone.
+static void choose_grid(job_t *job, int threads) {
+    // Packing an element takes about as long as this many products of a tile.
+    enum { PACK_COST = 32 };
+    const apus_gemm_t *g = job->gemm;
+    double best = 0;
+    for (int m_parts = 1; m_parts <= threads; m_parts++) {
+        const int n_parts = threads / m_parts;
+        const double m = (double)(ceil_div(ceil_div(g->m, job->kernels->mr), m_parts) * job->kernels->mr);
+        const double n = (double)(ceil_div(ceil_div(g->n, job->kernels->nr), n_parts) * job->kernels->nr);
+        const double cost = m * n + PACK_COST * (m + n);
+        if (m_parts > 1 && cost >= best) continue;
+        best = cost;
+        job->m_parts = m_parts;
+        job->n_parts = n_parts;
+    }
+}
+
+static void run(apus_pool_t *pool, apus_isa_t isa, void *workspace, const apus_gemm_t *gemm, float *column_sums) {
+    job_t job = {.gemm = gemm, .kernels = kernels_of(isa, gemm->dtype), .helpers = helpers_of(isa), .column_sums = column_sums};
+    job.workspace = (char *)(((uintptr_t)workspace + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    job.small = gemm->m <= APUS_SMALL_ROWS && job.helpers->small != NULL && gemm->a.column_stride == 1 &&
+                gemm->b.row_stride == 1;
+    if (job.kernels != NULL) choose_grid(&job, apus_pool_threads(pool));
+    apus_pool_run(pool, run_share, &job);
+}
+
+void apus_gemm(apus_pool_t *pool, apus_isa_t isa, void *workspace, const apus_gemm_t *gemm) {
+    run(pool, isa, workspace, gemm, NULL);
+}
+
+// MARK: Operations
+
+void apus_matmul_forward(
+    apus_pool_t *pool, apus_isa_t isa, void *workspace, void *out, apus_dtype_t out_dtype, const void *x, const void *weight,
+    apus_dtype_t dtype, const float *bias, apus_epilogue_t epilogue, long rows, long n, long k) {
+    const apus_gemm_t gemm = {
+        .m = rows, .n = n, .k = k, .dtype = dtype, .a = {x, k, 1}, .b = {weight, 1, k}, .c = out, .c_stride = n,
+        .c_dtype = out_dtype, .bias = bias, .epilogue = epilogue};
+    run(pool, isa, workspace, &gemm, NULL);
+}
+
+void apus_matmul_backward_input(
+    apus_pool_t *pool, apus_isa_t isa, void *workspace, void *dx, apus_dtype_t dx_dtype, const void *dout, const void *weight,
+    apus_dtype_t dtype, apus_activation_t activation, const void *preactivation, long rows, long n, long k) {
+    const apus_gemm_t gemm = {
+        .m = rows, .n = k, .k = n, .dtype = dtype, .a = {dout, n, 1}, .b = {weight, k, 1}, .c = dx, .c_stride = k,
+        .c_dtype = dx_dtype, .derivative = activation, .derivative_at = preactivation};
+    run(pool, isa, workspace, &gemm, NULL);
+}
+
+void apus_matmul_backward_weight(
+    apus_pool_t *pool, apus_isa_t isa, void *workspace, float *dweight, float *dbias, const void *dout, const void *x,
+    apus_dtype_t dtype, long rows, long n, long k) {
+    const apus_gemm_t gemm = {
+        .m = n, .n = k, .k = rows, .dtype = dtype, .a = {dout, 1, n}, .b = {x, k, 1}, .c = dweight, .c_stride = k,
+        .c_dtype = APUS_F32, .accumulate = 1};
+    run(pool, isa, workspace, &gemm, dbias);
+}

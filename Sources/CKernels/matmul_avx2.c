@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+// AVX2 and FMA: float32 tiles of 6 x 16; bfloat16 operands are widened when packed.
+#include "matmul_internal.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define INLINE_AVX2 static inline __attribute__((always_inline, target("avx2,fma")))
+
+// 12 of the 16 registers hold sums.
+enum { MR = 6, NR = 16 };
+
+INLINE_AVX2 void multiply_rows(const int rows, long k, const float *a, const float *b, float *tile) {
+    __m256 sums[MR][2];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
+#pragma clang loop unroll(disable)
+    for (; k > 0; k--, a += MR, b += NR) {
+        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) {
+            const __m256 ar = _mm256_broadcast_ss(a + r);
+            sums[r][0] = _mm256_fmadd_ps(ar, b0, sums[r][0]);
+            sums[r][1] = _mm256_fmadd_ps(ar, b1, sums[r][1]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+        _mm256_storeu_ps(tile + r * NR, sums[r][0]);
+        _mm256_storeu_ps(tile + r * NR + 8, sums[r][1]);
+    }
+}
+
+TARGET_AVX2 static void multiply(long rows, long k, const void *a, const void *b, float *tile) {
+    switch (rows) {
+        case 1: multiply_rows(1, k, a, b, tile); break;
+        case 2: multiply_rows(2, k, a, b, tile); break;
+        case 3: multiply_rows(3, k, a, b, tile); break;
+        case 4: multiply_rows(4, k, a, b, tile); break;
+        case 5: multiply_rows(5, k, a, b, tile); break;
+        default: multiply_rows(MR, k, a, b, tile); break;
+    }
+}
+
+// MARK: Packing in blocks of 8 x 8
+
+/// `count` (up to 8) neighbours from an element on, widened to float32; the rest zeros.
+INLINE_AVX2 __m256 load_some(const void *data, apus_dtype_t dtype, long at, long count) {
+    if (count >= 8) {
+        if (dtype == APUS_F32) return _mm256_loadu_ps((const float *)data + at);
+        const __m128i narrow = _mm_loadu_si128((const __m128i *)((const uint16_t *)data + at));
+        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(narrow), 16));
+    }
+    float some[8] = {0};
+    for (long i = 0; i < count; i++) some[i] = apus_get(data, dtype, at + i);
+    return _mm256_loadu_ps(some);
+}
+
+INLINE_AVX2 void transpose(__m256 v[8]) {
+    __m256 a[8], b[8];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 8; i += 4) {
+        b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+        b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+        b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+        b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+    }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < 4; c++) {
+        v[c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x20);
+        v[4 + c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x31);
+    }
+}
+
+/// Whole vectors are stored, so those of a panel of 6 reach into what is written after them, as in AVX-512's packing.
+INLINE_AVX2 void pack(void *panels, const apus_pack_t *s, const long panel, const apus_dtype_t dtype) {
+    for (long p0 = 0; p0 < s->p_count; p0 += panel) {
+        float *base = (float *)panels + p0 * s->k_padded;
+        for (long k0 = 0; k0 < s->k_padded; k0 += 8) {
+            const long k_left = s->k_count - k0;
+            for (long h = 0; h < panel; h += 8) {
+                const long room = panel - h < 8 ? panel - h : 8;
+                const long left = s->p_count - p0 - h, valid = left < 0 ? 0 : left < room ? left : room;
+                __m256 v[8];
+                for (int i = 0; i < 8; i++) {
+                    if (s->k_stride == 1) {
+                        v[i] = i < valid ? load_some(s->data, dtype, (p0 + h + i) * s->p_stride + k0, k_left) : _mm256_setzero_ps();
+                    } else {
+                        v[i] = i < k_left ? load_some(s->data, dtype, p0 + h + (k0 + i) * s->k_stride, valid) : _mm256_setzero_ps();
+                    }
+                }
+                if (s->k_stride == 1) transpose(v);
+                for (int i = 0; i < 8; i++) {
+                    if (i < k_left) _mm256_storeu_ps(base + (k0 + i) * panel + h, v[i]);
+                }
+            }
+        }
+    }
+}
+
+TARGET_AVX2 static void pack_a(void *panels, const apus_pack_t *source) {
+    if (source->dtype == APUS_F32) {
+        pack(panels, source, MR, APUS_F32);
+    } else {
+        pack(panels, source, MR, APUS_BF16);
+    }
+}
+
+TARGET_AVX2 static void pack_b(void *panels, const apus_pack_t *source) {
+    if (source->dtype == APUS_F32) {
+        pack(panels, source, NR, APUS_F32);
+    } else {
+        pack(panels, source, NR, APUS_BF16);
+    }
+}
+
+TARGET_AVX2 static void finish(
+    const apus_gemm_t *g, apus_partial_t sums, long i, long j, long rows, long columns, float *tile, long width) {
+    apus_finish_tile(g, sums, i, j, rows, columns, tile, width);
+}
+
+const apus_kernels_t apus_kernels_avx2 = {
+    .mr = MR, .nr = NR, .k_step = 1, .element = 4, .kc = 384, .pack_a = pack_a, .pack_b = pack_b, .multiply = multiply,
+    .finish = finish};
+
+// MARK: Few rows, column sums
+
+enum { WIDTH = 64, LANES = 8 };
+
+INLINE_AVX2 float add_lanes(__m256 v) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+/// out[r * WIDTH + c] = x row i + r times weight row j + c.
+INLINE_AVX2 void dots(const apus_gemm_t *g, apus_dtype_t dtype, long i, long j, const int rows, const int columns, float *out) {
+    __m256 acc[2][4];
+    for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < columns; c++) acc[r][c] = _mm256_setzero_ps();
+    }
+    for (long k = 0; k < g->k; k += LANES) {
+        const long left = g->k - k;
+        __m256 x[2];
+        for (int r = 0; r < rows; r++) x[r] = load_some(g->a.data, dtype, (i + r) * g->a.row_stride + k, left);
+        for (int c = 0; c < columns; c++) {
+            const __m256 w = load_some(g->b.data, dtype, (j + c) * g->b.column_stride + k, left);
+            for (int r = 0; r < rows; r++) acc[r][c] = _mm256_fmadd_ps(x[r], w, acc[r][c]);
+        }
+    }
+    for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < columns; c++) out[r * WIDTH + c] = add_lanes(acc[r][c]);
+    }
+}
+
+INLINE_AVX2 void column(const apus_gemm_t *g, apus_dtype_t dtype, long j, const int columns, float *out) {
+    long i = 0;
+    for (; i + 2 <= g->m; i += 2) dots(g, dtype, i, j, 2, columns, out + i * WIDTH);
+    if (i < g->m) dots(g, dtype, i, j, 1, columns, out + i * WIDTH);
+}
+
+INLINE_AVX2 void small_of(const apus_gemm_t *g, const apus_dtype_t dtype, long begin, long end) {
+    _Alignas(32) float tile[APUS_SMALL_ROWS * WIDTH];
+    for (long j0 = begin; j0 < end; j0 += WIDTH) {
+        const long count = end - j0 < WIDTH ? end - j0 : WIDTH;
+        long j = 0;
+        for (; j + 4 <= count; j += 4) column(g, dtype, j0 + j, 4, tile + j);
+        for (; j < count; j++) column(g, dtype, j0 + j, 1, tile + j);
+        finish(g, (apus_partial_t){0}, 0, j0, g->m, count, tile, WIDTH);
+    }
+}
+
+TARGET_AVX2 static void small(const apus_gemm_t *g, long begin, long end) {
+    if (g->dtype == APUS_F32) {
+        small_of(g, APUS_F32, begin, end);
+    } else {
+        small_of(g, APUS_BF16, begin, end);
+    }
+}
+
+TARGET_AVX2 static void add_columns(
+    float *sums, const void *x, apus_dtype_t dtype, long rows, long stride, long begin, long end) {
+    apus_add_columns(sums, x, dtype, rows, stride, begin, end);
+}
+
+const apus_helpers_t apus_helpers_avx2 = {.small = small, .add_columns = add_columns};
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// AVX-512 without bfloat16 instructions: float32 tiles of 14 x 32; bfloat16 operands are widened when packed.
+#include "matmul_internal.h"
+
+#if defined(__x86_64__)
+#include "matmul_x86_512.h"
+
+// 28 of the 32 registers hold sums; a step of k takes two vectors of b and 14 broadcasts of a for 28 multiply-adds.
+enum { MR = 14, NR = 32 };
+
+APUS_INLINE_512 void multiply_rows(const int rows, long k, const float *a, const float *b, float *tile) {
+    __m512 sums[MR][2];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm512_setzero_ps();
+#pragma clang loop unroll(disable)
+    for (; k > 0; k--, a += MR, b += NR) {
+        const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) {
+            const __m512 ar = _mm512_set1_ps(a[r]);
+            sums[r][0] = _mm512_fmadd_ps(ar, b0, sums[r][0]);
+            sums[r][1] = _mm512_fmadd_ps(ar, b1, sums[r][1]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+        _mm512_storeu_ps(tile + r * NR, sums[r][0]);
+        _mm512_storeu_ps(tile + r * NR + 16, sums[r][1]);
+    }
+}
+
+#define APUS_ROWS_CASE(N) \
+    case N: multiply_rows(N, k, a, b, tile); break;
+
+APUS_TARGET_512 static void multiply(long rows, long k, const void *a, const void *b, float *tile) {
+    switch (rows) {
+        APUS_ROWS_CASE(1) APUS_ROWS_CASE(2) APUS_ROWS_CASE(3) APUS_ROWS_CASE(4) APUS_ROWS_CASE(5) APUS_ROWS_CASE(6)
+        APUS_ROWS_CASE(7) APUS_ROWS_CASE(8) APUS_ROWS_CASE(9) APUS_ROWS_CASE(10) APUS_ROWS_CASE(11) APUS_ROWS_CASE(12)
+        APUS_ROWS_CASE(13)
+        default: multiply_rows(MR, k, a, b, tile); break;
+    }
+}
+
+APUS_TARGET_512 static void pack_a(void *panels, const apus_pack_t *source) {
+    if (source->dtype == APUS_F32) {
+        apus_pack_512(panels, source, MR, APUS_UNIT_F32, 0);
+    } else {
+        apus_pack_512(panels, source, MR, APUS_UNIT_WIDENED, 0);
+    }
+}
+
+APUS_TARGET_512 static void pack_b(void *panels, const apus_pack_t *source) {
+    if (source->dtype == APUS_F32) {
+        apus_pack_512(panels, source, NR, APUS_UNIT_F32, 0);
+    } else {
+        apus_pack_512(panels, source, NR, APUS_UNIT_WIDENED, 0);
+    }
+}
+
+APUS_TARGET_512 static void finish(
+    const apus_gemm_t *g, apus_partial_t sums, long i, long j, long rows, long columns, float *tile, long width) {
+    // A constant width lets the compiler unroll the rows of whole tiles.
+    apus_finish_tile(g, sums, i, j, rows, columns == NR ? NR : columns, tile, width);
+}
+
+const apus_kernels_t apus_kernels_avx512 = {
+    .mr = MR, .nr = NR, .k_step = 1, .element = 4, .kc = 384, .pack_a = pack_a, .pack_b = pack_b, .multiply = multiply,
+    .finish = finish};
+
+// MARK: Few rows, column sums
+
+APUS_INLINE_512 __m512 step_f32(__m512 acc, const char *x, const char *w, long left) {
+    if (left >= 16) return _mm512_fmadd_ps(_mm512_loadu_ps((const float *)x), _mm512_loadu_ps((const float *)w), acc);
+    const __mmask16 mask = (__mmask16)apus_mask(left, 16);
+    return _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, (const float *)x), _mm512_maskz_loadu_ps(mask, (const float *)w), acc);
+}
+
+APUS_INLINE_512 __m512 widen(const char *from, __mmask16 mask) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+APUS_INLINE_512 __m512 step_widened(__m512 acc, const char *x, const char *w, long left) {
+    const __mmask16 mask = (__mmask16)apus_mask(left, 16);
+    return _mm512_fmadd_ps(widen(x, mask), widen(w, mask), acc);
+}
+
+APUS_DEFINE_SMALL_512(small_f32, APUS_TARGET_512, 16, step_f32, finish)
+APUS_DEFINE_SMALL_512(small_widened, APUS_TARGET_512, 16, step_widened, finish)
+
+static void small(const apus_gemm_t *g, long begin, long end) {
+    if (g->dtype == APUS_F32) {
+        small_f32(g, begin, end);
+    } else {
+        small_widened(g, begin, end);
+    }
+}
+
+APUS_TARGET_512 static void add_columns(
+    float *sums, const void *x, apus_dtype_t dtype, long rows, long stride, long begin, long end) {
+    apus_add_columns(sums, x, dtype, rows, stride, begin, end);
+}
+
+const apus_helpers_t apus_helpers_avx512 = {.small = small, .add_columns = add_columns};
+#endif

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// What the AVX-512 paths share: packing in blocks of 16 x 16 units of 32 bits, and products of few rows.
+//
+// A unit is a float32, a bfloat16 widened to one, or a pair of bfloat16 neighbours in k; so float32 panels and the pairs
+// that vdpbf16ps and AMX want are packed, and transposed, by the same instructions.
+#ifndef APUS_MATMUL_X86_512_H
+#define APUS_MATMUL_X86_512_H
+
+#include <immintrin.h>
+
+#include "matmul_internal.h"
+
+#define APUS_TARGET_512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+#define APUS_INLINE_512 static inline __attribute__((always_inline, target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+
+typedef enum { APUS_UNIT_F32, APUS_UNIT_WIDENED, APUS_UNIT_PAIR } apus_unit_t;
+
+APUS_INLINE_512 unsigned apus_mask(long count, int lanes) {
+    return count >= lanes ? (unsigned)((1ull << lanes) - 1) : count <= 0 ? 0u : (1u << count) - 1u;
+}
+
+/// Up to 16 units of one p along k, from element k on; zeros from k_count on.
+APUS_INLINE_512 __m512i apus_load_along_k(const apus_pack_t *s, long p, long k, apus_unit_t unit) {
+    const long left = s->k_count - k;
+    if (left <= 0) return _mm512_setzero_si512();
+    if (unit == APUS_UNIT_F32) {
+        const float *from = (const float *)s->data + p * s->p_stride + k;
+        return _mm512_castps_si512(_mm512_maskz_loadu_ps((__mmask16)apus_mask(left, 16), from));
+    }
+    const uint16_t *from = (const uint16_t *)s->data + p * s->p_stride + k;
+    if (unit == APUS_UNIT_PAIR) return _mm512_maskz_loadu_epi16((__mmask32)apus_mask(left, 32), from);
+    const __m256i narrow = _mm256_maskz_loadu_epi16((__mmask16)apus_mask(left, 16), from);
+    return _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16);
+}
+
+/// One unit of up to 16 neighbours in p, at element k; zeros from k_count on.
+APUS_INLINE_512 __m512i apus_load_along_p(const apus_pack_t *s, long p, __mmask16 valid, long k, apus_unit_t unit) {
+    if (k >= s->k_count) return _mm512_setzero_si512();
+    if (unit == APUS_UNIT_F32) {
+        return _mm512_castps_si512(_mm512_maskz_loadu_ps(valid, (const float *)s->data + p + k * s->k_stride));
+    }
+    const uint16_t *from = (const uint16_t *)s->data + p + k * s->k_stride;
+    const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, from));
+    if (unit == APUS_UNIT_WIDENED) return _mm512_slli_epi32(first, 16);
+    if (k + 1 >= s->k_count) return first;
+    const __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, from + s->k_stride));
+    return _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
+}
+
+/// Transposes 16 x 16 units.
+APUS_INLINE_512 void apus_transpose(__m512i v[16]) {
+    __m512i a[16], b[16];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 16; i += 4) {
+        b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
+        b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
+        b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
+        b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
+    }
+    // Now 128-bit lane l of b[4g + c] holds column 4l + c of rows 4g ... 4g + 3.
+#pragma clang loop unroll(full)
+    for (int c = 0; c < 4; c++) {
+        const __m512i even0 = _mm512_shuffle_i32x4(b[c], b[4 + c], 0x88), even1 = _mm512_shuffle_i32x4(b[8 + c], b[12 + c], 0x88);
+        const __m512i odd0 = _mm512_shuffle_i32x4(b[c], b[4 + c], 0xdd), odd1 = _mm512_shuffle_i32x4(b[8 + c], b[12 + c], 0xdd);
+        v[c] = _mm512_shuffle_i32x4(even0, even1, 0x88);
+        v[4 + c] = _mm512_shuffle_i32x4(odd0, odd1, 0x88);
+        v[8 + c] = _mm512_shuffle_i32x4(even0, even1, 0xdd);
+        v[12 + c] = _mm512_shuffle_i32x4(odd0, odd1, 0xdd);
+    }
+}
+
+/// Packs panels of `panel` (14, 16 or 32); by_rows: 16 units of one p lie together (AMX's a), else the panel's p.
+///
+/// Stores are whole vectors, so those of a panel of 14 reach two units into what is written after them; the buffers have
+/// room behind the last.
+APUS_INLINE_512 void apus_pack_512(void *panels, const apus_pack_t *s, const long panel, const apus_unit_t unit, const int by_rows) {
+    const long per_unit = unit == APUS_UNIT_PAIR ? 2 : 1;
+    const long units = s->k_padded / per_unit;
+    const int along_k = s->k_stride == 1;
+    for (long p0 = 0; p0 < s->p_count; p0 += panel) {
+        uint32_t *base = (uint32_t *)panels + p0 * units;
+        for (long u0 = 0; u0 < units; u0 += 16) {
+            for (long h = 0; h < panel; h += 16) {
+                const long room = panel - h < 16 ? panel - h : 16;
+                const long left = s->p_count - p0 - h, valid = left < 0 ? 0 : left < room ? left : room;
+                const __mmask16 lanes = (__mmask16)apus_mask(valid, 16);
+                __m512i v[16];
+                if (along_k) {
+#pragma clang loop unroll(full)
+                    for (int i = 0; i < 16; i++) {
+                        v[i] = i < valid ? apus_load_along_k(s, p0 + h + i, u0 * per_unit, unit) : _mm512_setzero_si512();
+                    }
+                } else {
+#pragma clang loop unroll(full)
+                    for (int i = 0; i < 16; i++) v[i] = apus_load_along_p(s, p0 + h, lanes, (u0 + i) * per_unit, unit);
+                }
+                if (along_k != by_rows) apus_transpose(v);
+                const long stride = by_rows ? 16 : panel;
+                uint32_t *to = by_rows ? base + u0 * panel + h * 16 : base + u0 * panel + h;
+                const long count = by_rows || units - u0 > 16 ? 16 : units - u0;
+#pragma clang loop unroll(full)
+                for (int i = 0; i < 16; i++) {
+                    if (i < count) _mm512_storeu_si512(to + i * stride, v[i]);
+                }
+            }
+        }
+    }
+}
+
+enum { APUS_SMALL_WIDTH = 64 };
+
+/// Defines NAME(g, begin, end): products of few rows, each weight row read once, in blocks of ROWS x 4 dot products.
+/// STEP(acc, x, w, count) adds the products of up to LANES elements at x and w to the vector acc.
+#define APUS_DEFINE_SMALL_512(NAME, TARGET, LANES, STEP, FINISH)                                                            \
+    static inline __attribute__((always_inline)) TARGET void NAME##_dots(                                                  \
+        const apus_gemm_t *g, long i, long j, const int rows, const int columns, float *out) {                              \
+        const long size = g->dtype == APUS_F32 ? 4 : 2;                                                                     \
+        const char *x = (const char *)g->a.data + i * g->a.row_stride * size;                                              \
+        const char *w = (const char *)g->b.data + j * g->b.column_stride * size;                                           \
+        const long x_stride = g->a.row_stride * size, w_stride = g->b.column_stride * size;                                 \
+        __m512 acc[4][4];                                                                                                   \
+        for (int r = 0; r < rows; r++) {                                                                                    \
+            for (int c = 0; c < columns; c++) acc[r][c] = _mm512_setzero_ps();                                              \
+        }                                                                                                                   \
+        for (long k = 0; k < g->k; k += LANES) {                                                                            \
+            for (int r = 0; r < rows; r++) {                                                                                \
+                for (int c = 0; c < columns; c++) {                                                                         \
+                    acc[r][c] = STEP(acc[r][c], x + r * x_stride + k * size, w + c * w_stride + k * size, g->k - k);        \
+                }                                                                                                           \
+            }                                                                                                               \
+        }                                                                                                                   \
+        for (int r = 0; r < rows; r++) {                                                                                    \
+            for (int c = 0; c < columns; c++) out[r * APUS_SMALL_WIDTH + c] = _mm512_reduce_add_ps(acc[r][c]);              \
+        }                                                                                                                   \
+    }                                                                                                                       \
+    static inline __attribute__((always_inline)) TARGET void NAME##_column(                                                \
+        const apus_gemm_t *g, long j, const int columns, float *out) {                                                      \
+        long i = 0;                                                                                                         \
+        for (; i + 4 <= g->m; i += 4) NAME##_dots(g, i, j, 4, columns, out + i * APUS_SMALL_WIDTH);                         \
+        for (; i + 2 <= g->m; i += 2) NAME##_dots(g, i, j, 2, columns, out + i * APUS_SMALL_WIDTH);                         \
+        if (i < g->m) NAME##_dots(g, i, j, 1, columns, out + i * APUS_SMALL_WIDTH);                                         \
+    }                                                                                                                       \
+    TARGET static void NAME(const apus_gemm_t *g, long begin, long end) {                                                   \
+        _Alignas(64) float tile[APUS_SMALL_ROWS * APUS_SMALL_WIDTH];                                                        \
+        for (long j0 = begin; j0 < end; j0 += APUS_SMALL_WIDTH) {                                                           \
+            const long count = end - j0 < APUS_SMALL_WIDTH ? end - j0 : APUS_SMALL_WIDTH;                                   \
+            long j = 0;                                                                                                     \
+            for (; j + 4 <= count; j += 4) NAME##_column(g, j0 + j, 4, tile + j);                                           \
+            for (; j < count; j++) NAME##_column(g, j0 + j, 1, tile + j);                                                   \
+            FINISH(g, (apus_partial_t){0}, 0, j0, g->m, count, tile, APUS_SMALL_WIDTH);                                     \
+        }                                                                                                                   \
+    }
+
+#endif
