@@ -6,13 +6,19 @@ import Storage
 import Testing
 
 @Suite struct CheckpointStoreTests {
+    private func commit(_ store: CheckpointStore, _ step: Int, seed: UInt64 = 1, best: Bool = false) throws {
+        try store.commit(step: step, model: modelSources(seed: seed), optimizer: [], state: state(step: step), best: best)
+    }
+
     @Test func commitsAndReadsBack() throws {
         let run = try TemporaryFolder()
         let store = CheckpointStore(runFolder: run.path)
         #expect(try store.latestValid() == nil)
+        #expect(!Folder.exists(run.file("checkpoints")))  // looking changes nothing
         let committed = try store.commit(
             step: 500, model: modelSources(seed: 1), optimizer: optimizerSources(seed: 2), state: state(step: 500), best: true)
         #expect(committed.name == "step-00000500")
+        #expect(committed.isLatest && committed.isBest)
         try store.commit(step: 1000, model: modelSources(seed: 3), optimizer: optimizerSources(seed: 4), state: state(step: 1000))
 
         let reader = CheckpointStore(runFolder: run.path)
@@ -33,5 +39,93 @@ import Testing
                 "manifest.json", "model.safetensors", "optimizer.safetensors", "state.json",
             ])
         #expect(Folder.names(run.file("checkpoints")).count == 2)
+    }
+
+    @Test func afterARollbackTheLastCommitIsTheNewest() throws {
+        let run = try TemporaryFolder(), store = CheckpointStore(runFolder: run.path)
+        for step in [100, 200, 300] { try commit(store, step) }
+        try commit(store, 150, seed: 9)  // the run went back to step 100 and on from there
+        #expect(try store.latestValid()?.info.step == 150)
+        #expect(store.list().map(\.step) == [150, 300, 200, 100])
+        try commit(store, 200, seed: 10)
+        #expect(store.list().map(\.step) == [200, 150, 300, 100])
+        let found = try store.open(try store.checkpoint(step: 200))
+        #expect(try found.model.floats("transformer.wte.weight") == values(40, seed: 10))
+    }
+
+    @Test func pruningKeepsTheNewestAndTheNamedOnes() throws {
+        let run = try TemporaryFolder(), store = CheckpointStore(runFolder: run.path)
+        for step in 1...6 { try commit(store, step, best: step == 2) }
+        #expect(try store.prune(keep: 2, dryRun: true).map(\.step) == [1, 3, 4])
+        #expect(store.list().count == 6)
+        #expect(try store.prune(keep: 2).map(\.step) == [1, 3, 4])
+        #expect(Folder.names(run.file("checkpoints")) == ["step-00000002", "step-00000005", "step-00000006"])
+        #expect(try store.prune(keep: 2).isEmpty)
+        try "step-00000005\n".write(toFile: run.file("latest"), atomically: true, encoding: .utf8)
+        #expect(try store.prune(keep: 1).isEmpty)
+        #expect(throws: FileError.self) { try store.prune(keep: 0) }
+    }
+
+    @Test func pruningNeverRemovesTheOnlyValidOne() throws {
+        let run = try TemporaryFolder(), store = CheckpointStore(runFolder: run.path)
+        for step in 1...3 { try commit(store, step) }
+        for step in 2...3 {
+            let path = run.file("checkpoints/step-0000000\(step)/model.safetensors")
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+            bytes[bytes.count - 1] ^= 1
+            try bytes.write(to: URL(fileURLWithPath: path))
+        }
+        let error = #expect(throws: FileError.self) { try store.prune(keep: 2) }
+        #expect(error?.reason.hasPrefix("none of the checkpoints that would stay is valid, so nothing was removed") == true)
+        #expect(store.list().count == 3)
+        #expect(try store.latestValid()?.info.step == 1)
+    }
+
+    @Test func whatDeadProcessesLeftIsRemoved() throws {
+        let run = try TemporaryFolder(), store = CheckpointStore(runFolder: run.path)
+        try commit(store, 1)
+        try Folder.create(run.file("checkpoints/.tmp-step-00000002"))
+        try "x".write(toFile: run.file("checkpoints/.tmp-step-00000002/model.safetensors"), atomically: false, encoding: .utf8)
+        try "x".write(toFile: run.file("latest.tmp-99"), atomically: false, encoding: .utf8)
+        // A folder that a living process is writing is marked by a lock on it.
+        let busy = run.file("checkpoints/.tmp-step-00000003")
+        try Folder.create(busy)
+        let file = open(busy, O_RDONLY | O_DIRECTORY)
+        #expect(flock(file, LOCK_EX) == 0)
+        try CheckpointStore(runFolder: run.path).prepareForWriting()
+        #expect(Folder.names(run.file("checkpoints")) == [".tmp-step-00000003", "step-00000001"])
+        #expect(Folder.names(run.path) == ["checkpoints", "latest"])
+        close(file)
+        try CheckpointStore(runFolder: run.path).prepareForWriting()
+        #expect(Folder.names(run.file("checkpoints")) == ["step-00000001"])
+    }
+
+    @Test func aMissingStepIsNamedWithThoseThereAre() throws {
+        let run = try TemporaryFolder(), store = CheckpointStore(runFolder: run.path)
+        for step in [10, 20] { try commit(store, step) }
+        let error = #expect(throws: FileError.self) { try store.checkpoint(step: 15) }
+        #expect(
+            error?.description
+                == "cannot find the checkpoint of step 15 '\(run.file("checkpoints"))': there are checkpoints of the steps 10, 20"
+        )
+    }
+
+    @Test func aNewerFormatIsRefusedByNumber() throws {
+        let run = try TemporaryFolder()
+        let path = try run.write(Array(#"{"format_version": 2, "step": 1}"#.utf8), "state.json")
+        let error = #expect(throws: FileError.self) { try CheckpointState.read(path: path) }
+        #expect(error?.reason == "it has format_version 2, this Apus reads 1; update Apus")
+    }
+
+    @Test func statesSurviveWithUnusualNumbers() throws {
+        let run = try TemporaryFolder()
+        var unusual = state(step: 1)
+        unusual.bestValLoss = .infinity
+        unusual.seed = .max
+        let path = try run.write(Array(unusual.encoded()), "state.json")
+        #expect(try CheckpointState.read(path: path) == unusual)
+        unusual.bestValLoss = nil
+        _ = try run.write(Array(unusual.encoded()), "state.json")
+        #expect(try CheckpointState.read(path: path) == unusual)
     }
 }
