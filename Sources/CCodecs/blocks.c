@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+// How far a block is read and written; `out_start` bounds how far back a copy may reach.
 typedef struct {
     const uint8_t *in, *in_end;
     uint8_t *out, *out_start, *out_end;
@@ -43,6 +44,7 @@ static inline int copy(block_t *b, size_t offset, size_t length) {
     } else if (offset >= length) {
         memcpy(to, from, length);
     } else {
+        // A short pattern that repeats itself, or the last bytes of the block.
         for (size_t i = 0; i < length; i++) to[i] = from[i];
     }
     return 1;
@@ -73,6 +75,7 @@ static int preamble(block_t *b, uint64_t *length) {
     return 0;
 }
 
+// A tag byte's low two bits tell a literal (0) from copies with 1, 2 or 4 bytes of offset (1...3).
 int apus_snappy_decode(const void *input, size_t input_count, void *output, size_t output_count) {
     block_t b = {input, (const uint8_t *)input + input_count, output, output, (uint8_t *)output + output_count};
     uint64_t claimed;
@@ -110,6 +113,7 @@ static inline int lengthen(block_t *b, size_t *length) {
     }
 }
 
+// Sequences of a token, literals and a copy; the token's nibbles are the literals' count and the copy's length - 4.
 int apus_lz4_decode(const void *input, size_t input_count, void *output, size_t output_count) {
     block_t b = {input, (const uint8_t *)input + input_count, output, output, (uint8_t *)output + output_count};
     while (b.in < b.in_end) {

@@ -48,11 +48,13 @@ void apus_codec_close(apus_codec_t *codec) {
 
 const char *apus_codec_message(const apus_codec_t *codec) { return codec->message; }
 
+// Notes why a call failed; every error goes through here.
 static int fail(apus_codec_t *codec, int status, const char *message) {
     codec->message = message ? message : "invalid data";
     return status;
 }
 
+// Tells memory and window limits, which a user can do something about, from damage.
 static int zstd_failure(apus_codec_t *codec, size_t result) {
     switch (ZSTD_getErrorCode(result)) {
     case ZSTD_error_memory_allocation: return fail(codec, APUS_CODEC_MEMORY, "out of memory");
@@ -61,6 +63,7 @@ static int zstd_failure(apus_codec_t *codec, size_t result) {
     }
 }
 
+// libzstd begins the next frame by itself and passes over skippable frames.
 static int feed_zstd(apus_codec_t *codec, ZSTD_inBuffer *in, ZSTD_outBuffer *out) {
     size_t result = ZSTD_decompressStream(codec->zstd, out, in);
     if (ZSTD_isError(result)) return zstd_failure(codec, result);
@@ -68,6 +71,7 @@ static int feed_zstd(apus_codec_t *codec, ZSTD_inBuffer *in, ZSTD_outBuffer *out
     return result == 0 ? APUS_CODEC_END : APUS_CODEC_MORE;
 }
 
+// zlib stops at the end of a member; the next one begins at the next call, when there is input for it.
 static int feed_gzip(apus_codec_t *codec, ZSTD_inBuffer *in, ZSTD_outBuffer *out) {
     z_stream *stream = &codec->inflater;
     if (codec->ended && inflateReset(stream) != Z_OK) return fail(codec, APUS_CODEC_BAD, "cannot begin a member");
@@ -112,6 +116,7 @@ int apus_codec_whole(apus_codec_t *codec, const void *input, size_t input_count,
     ZSTD_inBuffer in = {input, input_count, 0};
     ZSTD_outBuffer out = {output_count ? output : &spare, output_count, 0};
     for (;;) {
+        // Every turn reads or writes something, or is the last one.
         const size_t read = in.pos, written = out.pos;
         int status = feed_gzip(codec, &in, &out);
         if (status < 0) return status;
@@ -130,6 +135,7 @@ size_t apus_compress_bound(size_t count) {
 }
 
 size_t apus_gzip_compress(const void *input, size_t input_count, void *output, size_t output_count, int level) {
+    // One call of deflate counts in 32 bits.
     if (input_count > (1u << 30)) return 0;
     z_stream stream = {0};
     if (deflateInit2(&stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return 0;

@@ -11,13 +11,16 @@ struct ChunkReader {
 
     typealias Body = (UnsafeRawBufferPointer?) throws -> Void
 
+    // SAFETY: all bytes come from the mapped file or from `buffers`, both held here as long as the reader lives.
     private let file: MappedFile
     private let column: ColumnDescriptor
     private let chunk: ColumnChunkMetadata
     private let codec: CompressionCodec
     private let buffers: DecodeBuffers
+    /// The byte behind the column's last page.
     private let end: Int
     private var dictionary: DictionaryDecoder.Dictionary?
+    /// Values, nulls included, that pages have still to bring.
     private var valuesLeft: Int
 
     /// - Parameter footerStart: the byte at which the footer begins; pages lie before it.
@@ -48,6 +51,7 @@ struct ChunkReader {
         valuesLeft = chunk.valueCount
     }
 
+    /// Reads page after page until all values are there; what follows (an index, padding) is not looked at.
     mutating func forEachValue(_ body: Body) throws {
         var position = chunk.offset, released = chunk.offset
         defer { file.release(released..<position) }
@@ -124,6 +128,7 @@ struct ChunkReader {
         return UnsafeRawBufferPointer(room)
     }
 
+    /// Decompresses the dictionary and notes where its values begin, which checks all their lengths at once.
     private mutating func readDictionary(_ header: PageHeader, _ bytes: UnsafeRawBufferPointer) throws {
         guard dictionary == nil, valuesLeft == chunk.valueCount else {
             throw Problem("a dictionary behind another page", valid: "a column has one, before its data")
@@ -148,6 +153,7 @@ struct ChunkReader {
         dictionary = .init(bytes: values, starts: UnsafeBufferPointer(starts))
     }
 
+    /// A page of version 1, compressed as a whole.
     private mutating func readData(_ header: PageHeader, _ bytes: UnsafeRawBufferPointer, _ body: Body) throws {
         let page = try plain(bytes, size: header.uncompressedSize, codec, buffers.page)
         guard column.maxDefinitionLevel > 0 else { return try readValues(header, page, levels: nil, body) }
@@ -166,6 +172,7 @@ struct ChunkReader {
             levels: UnsafeRawBufferPointer(rebasing: page[4..<4 + size]), body)
     }
 
+    /// A page of version 2, whose levels lie before the compressed values.
     private mutating func readDataV2(_ header: PageHeader, _ bytes: UnsafeRawBufferPointer, _ body: Body) throws {
         guard header.rowCount.map({ $0 == header.valueCount }) ?? true else {
             throw Problem(
@@ -219,6 +226,7 @@ struct ChunkReader {
         var values = values, nulls = 0
         if let levels {
             let highest = UInt32(column.maxDefinitionLevel)
+            // A value is there only where every optional node of its path is.
             var decoder = try HybridDecoder(levels, width: UInt32.bitWidth - highest.leadingZeroBitCount)
             for _ in 0..<header.valueCount {
                 let level = try decoder.next()

@@ -38,6 +38,7 @@ public final class Decompressor {
     private let windowLog: Int
     /// Whether the last member or frame is complete; false before the first one.
     private var atEnd = false
+    /// The first problem; it is thrown again at every later call.
     private var failure: DecompressionError?
 
     /// - Parameters:
@@ -116,6 +117,7 @@ public final class Decompressor {
         return UnsafeRawBufferPointer(rebasing: input.dropFirst(start))
     }
 
+    /// Remembers a problem, since a stream cannot be read on behind it.
     private func fail(_ reason: String) -> DecompressionError {
         let error = DecompressionError(kind: kind, offset: bytesRead, reason: reason)
         failure = error

@@ -8,6 +8,7 @@
 struct DeltaDecoder {
     // SAFETY: borrowed from a page that outlives the decoder; `init` has walked all blocks and checked their bounds.
     private let bytes: UnsafeRawBufferPointer
+    /// Where the next block or miniblock begins.
     private var position = 0
     private let miniblocks: Int
     private let miniblockSize: Int
@@ -18,6 +19,7 @@ struct DeltaDecoder {
     /// The byte behind the last block.
     private(set) var end = 0
 
+    // The block and miniblock at hand: its smallest delta, where its widths lie, and the bits of its next value.
     private var value: Int64
     private var minDelta: Int64 = 0
     private var widths = 0
@@ -83,6 +85,7 @@ struct DeltaDecoder {
         return Int32(truncatingIfNeeded: value)
     }
 
+    /// Goes to the next miniblock, and to the next block behind the last one.
     private mutating func beginMiniblock() throws {
         if miniblock == miniblocks {
             minDelta = Self.zigzag(try Self.varint(bytes, &position))

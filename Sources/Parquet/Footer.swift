@@ -15,6 +15,9 @@ struct Footer {
     /// The byte at which the footer begins: no page reaches beyond.
     let start: Int
 
+    /// Reads the footer of a whole file. Unknown fields are passed over, as the format wants it of readers.
+    ///
+    /// - Throws: `Problem`; its offset is a byte of the file.
     init(_ bytes: UnsafeRawBufferPointer) throws {
         let range = try Self.locate(bytes)
         start = range.lowerBound
@@ -89,6 +92,7 @@ struct Footer {
         return place - length..<place
     }
 
+    /// A `KeyValue`; a value that is absent is empty.
     private static func pair(_ reader: inout ThriftReader) throws -> (String, String) {
         var key = "", value = "", last = 0
         while let field = try reader.nextField(after: &last) {
@@ -101,6 +105,7 @@ struct Footer {
         return (key, value)
     }
 
+    /// A `RowGroup`, whose columns must be the schema's, in its order.
     private static func rowGroup(_ reader: inout ThriftReader, _ columns: [ColumnDescriptor]) throws -> RowGroupMetadata {
         let offset = reader.position
         var chunks: [ColumnChunkMetadata]?, size: Int?, rows: Int?, last = 0
@@ -129,6 +134,7 @@ struct Footer {
         return RowGroupMetadata(rowCount: rows, uncompressedSize: size, columns: chunks)
     }
 
+    /// A `ColumnChunk`. Its deprecated `file_offset` is not looked at: writers have filled it in differently.
     private static func columnChunk(_ reader: inout ThriftReader, _ column: ColumnDescriptor) throws -> ColumnChunkMetadata {
         let offset = reader.position
         var chunk = ChunkFields(), path: String?, encrypted = false, last = 0
@@ -174,6 +180,7 @@ private struct ChunkFields {
 
     init() {}
 
+    /// Reads the fields and checks type and path against the schema's column.
     init(_ reader: inout ThriftReader, _ column: ColumnDescriptor) throws {
         let offset = reader.position
         var last = 0

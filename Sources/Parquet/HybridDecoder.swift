@@ -26,10 +26,13 @@ struct HybridDecoder {
     private let bytes: UnsafeRawBufferPointer
     private let width: Int
     private var position = 0
+    /// Values that are left of the run at hand.
     private var runLeft = 0
     /// In a run of repeats the value; nil in a packed run.
     private var repeated: UInt32?
+    /// In a packed run the next value's first bit.
     private var bit = 0
+    /// Values of all runs so far, for the error's text.
     private var count = 0
 
     /// - Parameter width: bits of a value, 0...32.
@@ -41,6 +44,9 @@ struct HybridDecoder {
         self.width = width
     }
 
+    /// The next value.
+    ///
+    /// - Throws: `Problem` when the runs end before.
     @inline(__always)
     mutating func next() throws -> UInt32 {
         if runLeft == 0 { try beginRun() }
@@ -50,6 +56,7 @@ struct HybridDecoder {
         return loadBits(bytes, at: bit, width: width)
     }
 
+    /// Reads run headers until there is a run with values.
     private mutating func beginRun() throws {
         while runLeft == 0 {
             let header = try varint()

@@ -7,8 +7,11 @@ struct PageHeader {
     }
 
     let kind: Kind
+    /// Bytes behind this header before compression, levels included.
     let uncompressedSize: Int
+    /// Bytes behind this header in the file.
     let compressedSize: Int
+    /// CRC-32 of the page's bytes as they are in the file, when the writer gave one.
     let crc: UInt32?
     /// Values of a data page including nulls, or of a dictionary.
     let valueCount: Int
@@ -29,6 +32,9 @@ struct PageHeader {
         var definitionSize = 0, repetitionSize = 0, isCompressed = true
     }
 
+    /// Reads a header and leaves the reader at the page's first byte.
+    ///
+    /// Statistics (which may hold whole texts) are passed over where they lie.
     init(_ reader: inout ThriftReader) throws {
         let start = reader.position
         var kind: Kind?, sizes: (Int?, Int?) = (nil, nil), crc: UInt32?, inner: [Kind: Inner] = [:], last = 0
@@ -78,6 +84,7 @@ struct PageHeader {
         return inner
     }
 
+    /// `DataPageHeaderV2`.
     private static func dataV2(_ reader: inout ThriftReader, _ field: ThriftReader.Field) throws -> Inner {
         try reader.structure(field, "a page's inner header")
         var inner = Inner(), last = 0

@@ -17,6 +17,7 @@ enum Schema {
         var logicalType: Int?
     }
 
+    /// Reads one element; which of its fields make sense together is looked at in `leaves`.
     static func element(_ reader: inout ThriftReader) throws -> Element {
         var element = Element(), last = 0, named = false
         element.offset = reader.position
@@ -126,6 +127,7 @@ enum Schema {
         "INTERVAL",
     ]
 
+    /// The logical type's name; nil for one that is newer than this table.
     private static func logicalName(_ id: Int?) -> String? {
         guard let id, logicalNames.indices.contains(id), !logicalNames[id].isEmpty else { return nil }
         return logicalNames[id]

@@ -31,6 +31,7 @@ struct ThriftReader {
         position = min(max(range.lowerBound, 0), end)
     }
 
+    /// Bytes that are left of the part.
     private var left: Int { end - position }
 
     private func cutOff(_ what: String) -> Problem {
@@ -55,11 +56,13 @@ struct ThriftReader {
         throw Problem(at: start, "\(what) is a number of more than 10 bytes", valid: "numbers have at most 64 bits")
     }
 
+    /// A signed number: 0, -1, 1, -2, ... are written as 0, 1, 2, 3, ...
     private mutating func zigzag(_ what: String) throws -> Int64 {
         let value = try varint(what)
         return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
     }
 
+    /// A type's code checked against those that the protocol has.
     private func kind(_ code: UInt8, _ what: String) throws -> Kind {
         guard let kind = Kind(rawValue: code) else {
             throw Problem(at: position, "\(what) has the Thrift type \(code)", valid: "types are 1...13")
@@ -78,6 +81,7 @@ struct ThriftReader {
         return Field(id: id, kind: kind)
     }
 
+    /// Checks that a field has one of the types that its meaning allows.
     private func expect(_ field: Field, _ kinds: Kind..., what: String) throws {
         guard kinds.contains(field.kind) else {
             throw Problem(
@@ -86,6 +90,7 @@ struct ThriftReader {
         }
     }
 
+    /// A 32-bit number; Parquet's enumerations are written so too.
     mutating func int32(_ field: Field, _ what: String) throws -> Int32 {
         try expect(field, .int32, what: what)
         let start = position
@@ -110,11 +115,13 @@ struct ThriftReader {
         return size
     }
 
+    /// A truth value, which the protocol puts into the field's type.
     func bool(_ field: Field, _ what: String) throws -> Bool {
         try expect(field, .boolTrue, .boolFalse, what: what)
         return field.kind == .boolTrue
     }
 
+    /// Text; bytes that are not UTF-8 are replaced, since names and metadata must not make a file unreadable.
     mutating func string(_ field: Field, _ what: String) throws -> String {
         try expect(field, .binary, what: what)
         return try string(what)
@@ -125,6 +132,7 @@ struct ThriftReader {
         String(decoding: try binary(what), as: UTF8.self)
     }
 
+    /// A length and as many bytes, given where they lie.
     private mutating func binary(_ what: String) throws -> UnsafeRawBufferPointer {
         let count = try varint(what)
         guard count <= UInt64(left) else { throw cutOff("\(what) of \(count) bytes") }
@@ -146,6 +154,7 @@ struct ThriftReader {
         return count
     }
 
+    /// The count and the elements' type: both in one byte for fewer than 15, else the count follows.
     private mutating func listHeader(_ what: String) throws -> (count: Int, kind: Kind) {
         let header = try byte(what)
         let count = header >> 4 == 15 ? try varint(what) : UInt64(header >> 4)
@@ -179,6 +188,7 @@ struct ThriftReader {
         case .map:
             let count = try varint("a map")
             if count == 0 { return }
+            // As in a list: each entry has at least one byte.
             guard count <= UInt64(left) else { throw cutOff("a map of \(count) entries") }
             let kinds = try byte("a map")
             let key = try self.kind(kinds >> 4, "a map's key"), value = try self.kind(kinds & 15, "a map's value")
