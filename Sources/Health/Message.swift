@@ -55,7 +55,8 @@ public enum NumberStyle: Sendable, Equatable {
 
 /// The templates of one language and its marks for numbers.
 ///
-/// Template syntax: `{name}` is the argument `name`; `{name#one|many}` is `one` when the number `name` is 1 and `many` otherwise.
+/// Template syntax: `{name}` is the argument `name`; `{name#one|many}` is `one` when the number `name` is 1 and `many` otherwise,
+/// where `%` stands for the number.
 public struct Catalogue: Sendable {
     /// ISO 639-1 code: "en", "de".
     public let language: String
@@ -134,8 +135,9 @@ public struct Catalogue: Sendable {
         guard let argument = arguments[String(parts[0])] else { return [Segment(text: "{\(placeholder)}", isCommand: false)] }
         if parts.count == 2 {
             let forms = parts[1].split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false)
-            guard case .number(let value, _) = argument, let one = forms.first, let many = forms.last else { return [] }
-            return [Segment(text: String(value == 1 ? one : many), isCommand: false)]
+            guard case .number(let value, let style) = argument, let one = forms.first, let many = forms.last else { return [] }
+            let form = String(value == 1 ? one : many)
+            return [Segment(text: form.split(separator: "%", omittingEmptySubsequences: false).joined(separator: number(value, style)), isCommand: false)]
         }
         return segments(of: argument)
     }

@@ -77,7 +77,12 @@ public struct RunContext: Sendable {
         return seen / unique
     }
     /// How commands name the data.
-    public var dataPath: String { options.dataPath ?? facts.dataset.path ?? "DIR" }
+    public var dataPath: String {
+        if let path = options.dataPath ?? facts.dataset.path { return path }
+        // nanoGPT keeps the data set NAME in data/NAME.
+        if facts.source == .nanogpt, let name = facts.dataset.name, name.origin != .option, !name.value.contains("/") { return "data/" + name.value }
+        return "DIR"
+    }
     /// The rate of a step as logged, else by the schedule.
     public func rate(_ point: StepPoint) -> Double? { point.lr ?? schedule?.rate(point.step) }
 
