@@ -77,7 +77,7 @@ final class BPEVocabulary: Sendable {
     init(_ model: BPEModel) throws {
         let merges = try model.mergesByRank ? Self.mergesByRank(model) : nil
         let capacity = merges?.count ?? model.merges.count
-        handle = try Self.create(model, capacity: capacity)
+        handle = try makeTables(model, capacity: capacity)
         for (rank, merge) in (merges ?? model.merges).enumerated() {
             _ = apus_bpe_add_merge(
                 handle, merge.left, merge.right, merges == nil ? UInt32(rank) : merge.result, merge.result)
@@ -92,17 +92,9 @@ final class BPEVocabulary: Sendable {
 
     deinit { apus_bpe_destroy(handle) }
 
-    private static func create(_ model: BPEModel, capacity: Int) throws -> OpaquePointer {
-        guard capacity < 1 << 30,
-            let handle = apus_bpe_create(
-                model.bytes, model.offsets, UInt32(model.count), model.split.code, model.wholeWords, UInt32(capacity))
-        else { throw TokenizerError.outOfMemory }
-        return handle
-    }
-
     /// All pairs of tokens whose bytes together are a token.
     private static func mergesByRank(_ model: BPEModel) throws -> [BPEModel.Merge] {
-        let tokens = try create(model, capacity: 0)
+        let tokens = try makeTables(model, capacity: 0)
         defer { apus_bpe_destroy(tokens) }
         var merges: [BPEModel.Merge] = []
         model.bytes.withUnsafeBufferPointer { bytes in
@@ -121,11 +113,32 @@ final class BPEVocabulary: Sendable {
     }
 
     /// The ordinary token with these bytes.
-    func find(_ bytes: some Collection<UInt8>) -> UInt32? {
-        let id = Array(bytes).withUnsafeBufferPointer { apus_bpe_find(handle, $0.baseAddress, $0.count) }
-        return id == noToken ? nil : id
-    }
+    func find(_ bytes: some Collection<UInt8>) -> UInt32? { findToken(handle, Array(bytes)) }
+}
+
+/// The tokens of a model by their bytes, while its merges are still being put together.
+final class TokenIndex {
+    private let handle: OpaquePointer
+
+    init(_ model: BPEModel) throws { handle = try makeTables(model, capacity: 0) }
+
+    deinit { apus_bpe_destroy(handle) }
+
+    func find(_ bytes: [UInt8]) -> UInt32? { findToken(handle, bytes) }
+}
+
+private func findToken(_ handle: OpaquePointer, _ bytes: [UInt8]) -> UInt32? {
+    let id = apus_bpe_find(handle, bytes, bytes.count)
+    return id == noToken ? nil : id
+}
+
+private func makeTables(_ model: BPEModel, capacity: Int) throws -> OpaquePointer {
+    guard capacity < 1 << 30,
+        let handle = apus_bpe_create(
+            model.bytes, model.offsets, UInt32(model.count), model.split.code, model.wholeWords, UInt32(capacity))
+    else { throw TokenizerError.outOfMemory }
+    return handle
 }
 
 /// `APUS_NO_TOKEN`, which the importer does not see.
-let noToken = UInt32.max
+private let noToken = UInt32.max

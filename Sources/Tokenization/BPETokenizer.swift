@@ -36,8 +36,18 @@ public final class BPETokenizer: Tokenizer {
     public var fingerprint: String { model.fingerprint }
 
     public func bytes(of id: UInt32) -> [UInt8] {
-        if let bytes = addedById[id] { return bytes }
-        return id < model.count ? Array(model.token(Int(id))) : []
+        var bytes: [UInt8] = []
+        appendBytes(of: id, to: &bytes)
+        return bytes
+    }
+
+    public func appendBytes(of id: UInt32, to bytes: inout [UInt8]) {
+        var count = 0
+        if let start = apus_bpe_bytes(vocabulary.handle, id, &count), count > 0 {
+            bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
+        } else if let added = addedById[id] {
+            bytes.append(contentsOf: added)
+        }
     }
 
     /// The id of a token given by its bytes, or of an added token given by its content; nil when there is none.

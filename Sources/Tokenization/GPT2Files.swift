@@ -71,16 +71,13 @@ enum GPT2Files {
 struct VocabularyBuilder {
     var model = BPEModel()
     private let path: String
-    private var ids: [[UInt8]: UInt32] = [:]
+    private let index: TokenIndex
 
     /// - Throws: `TokenizerError` when there are too many tokens.
     init(tokens: [[UInt8]], path: String) throws {
         self.path = path
-        ids.reserveCapacity(tokens.count)
-        for (id, token) in tokens.enumerated() {
-            try model.append(token)
-            if !token.isEmpty { ids[token] = UInt32(id) }
-        }
+        for token in tokens { try model.append(token) }
+        index = try TokenIndex(model)
     }
 
     /// From the members of a JSON object of tokens in the byte alphabet and their ids.
@@ -116,8 +113,8 @@ struct VocabularyBuilder {
 
     /// - Throws: `TokenizerError` when one of the three tokens is not in the vocabulary.
     mutating func addMerge(_ left: [UInt8], _ right: [UInt8], number: Int) throws {
-        guard let first = ids[left], let second = ids[right], let result = ids[left + right] else {
-            let missing = [left, right, left + right].first { ids[$0] == nil } ?? []
+        guard let first = index.find(left), let second = index.find(right), let result = index.find(left + right) else {
+            let missing = [left, right, left + right].first { index.find($0) == nil } ?? []
             throw TokenizerError(
                 .badFile, "'\(path)': merge \(number) needs the token '\(ByteAlphabet.text(missing).prefix(40))', which has no id"
             )

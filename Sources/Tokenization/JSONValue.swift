@@ -88,11 +88,11 @@ struct JSONReader {
     private var current: UInt8 { at < bytes.count ? bytes[at] : 0 }
 
     private mutating func skipSpace() {
-        while at < bytes.count, [0x20, 0x0A, 0x0D, 0x09].contains(bytes[at]) { at += 1 }
+        while at < bytes.count, bytes[at] == 0x20 || bytes[at] == 0x0A || bytes[at] == 0x0D || bytes[at] == 0x09 { at += 1 }
     }
 
-    private mutating func take(_ byte: Character) -> Bool {
-        guard let code = byte.asciiValue, current == code, at < bytes.count else { return false }
+    private mutating func take(_ byte: Unicode.Scalar) -> Bool {
+        guard at < bytes.count, UInt32(bytes[at]) == byte.value else { return false }
         at += 1
         return true
     }
@@ -120,6 +120,13 @@ struct JSONReader {
 
     private mutating func number() -> JSONValue? {
         let start = at
+        // Ids are short whole numbers: no need to ask `Double`.
+        var whole = 0
+        while at < bytes.count, at - start < 15, bytes[at] &- 0x30 < 10 {
+            whole = whole * 10 + Int(bytes[at] - 0x30)
+            at += 1
+        }
+        if at > start, at == bytes.count || !".eE0123456789".utf8.contains(bytes[at]) { return .number(Double(whole)) }
         while at < bytes.count, "+-.eE0123456789".utf8.contains(bytes[at]) { at += 1 }
         guard let value = Double(String(decoding: bytes[start..<at], as: UTF8.self)) else {
             at = start
