@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// The backward of attention by tiles; part of attention_simd.h.
+//
+// With p the softmax's weights, m dropout's factors and D = sum of dout * out over a query's row:
+// dv = (m p)^T dout, dp = m (dout v^T), ds = p (dp - D), dq = scale ds k, dk = ds^T (scale q).
+
+/// What the products of a tile of queries need: q (times scale) and dout as rows and transposed, D and lse.
+static void FN(load_queries)(const attention_args_t *args, head_t head, long t0, long queries, backward_scratch_t s) {
+    const apus_attention_t *shape = &args->shape;
+    const long size = shape->head_size, padded = apus_padded(size);
+    FN(load_rows)(s.q, args->q, shape, head, t0, queries, padded, shape->scale);
+    FN(transpose)(s.q_columns, s.q, padded, size);
+    FN(load_rows)(s.dout, args->dout, shape, head, t0, queries, padded, 1);
+    FN(transpose)(s.dout_columns, s.dout, padded, size);
+    for (long q = 0; q < TILE; q++) s.d[q] = s.lse[q] = 0;
+    for (long q = 0; q < queries; q++) {
+        vf sum = vset(0);
+        FN(load_row)(s.row, apus_token(args->out, shape->dtype, head, t0 + q), shape->dtype, size, padded, 1);
+        for (long i = 0; i < padded; i += W) sum = vfma(vload(s.row + i), vload(s.dout + q * padded + i), sum);
+        s.d[q] = FN(sum)(sum);
+        s.lse[q] = *apus_lse(args, head, t0 + q);
+    }
+}
+
+/// p: scores become weights (times dropout's factors); ds: products dout v become gradients of scores.
+static void FN(weights_tile)(backward_scratch_t s, long queries, long keys, long ahead, const uint32_t *keep, float scale) {
+    for (long j = 0; j < keys; j++) {
+        for (long q = 0; q < TILE; q += W) {
+            float *p = s.p + j * TILE + q, *ds = s.ds + j * TILE + q;
+            const vf weight = FN(exp)(FN(masked)(vload(p), q, j, ahead) - vload(s.lse + q));
+            vf factor = vset(1);
+            if (keep != NULL) factor = FN(where_bit)(keep + (j / 32) * TILE + q, (int)(j % 32), vset(scale));
+            vstore(p, keep != NULL ? weight * factor : weight);
+            vstore(ds, weight * ((keep != NULL ? vload(ds) * factor : vload(ds)) - vload(s.d + q)));
+        }
+        // Lanes behind the last query hold weights of nothing; they take part in sums over queries only as far as
+        // `queries` below, so they need no zeros.
+        (void)queries;
+    }
+}
+
+/// One tile of queries and one of keys: adds to dq, and to dk and dv (rows [TILE][padded]), where they are not NULL.
+static void FN(backward_tile)(
+    const attention_args_t *args, head_t head, long t0, long queries, long s0, long keys, backward_scratch_t s, float *dq,
+    float *dk, float *dv) {
+    const apus_attention_t *shape = &args->shape;
+    const long size = shape->head_size, padded = apus_padded(size), offset = shape->key_length - shape->query_length;
+    uint32_t *keep = shape->dropout.threshold != 0 ? s.keep : NULL;
+    FN(load_rows)(s.k, args->k, shape, head, s0, keys, padded, 1);
+    FN(load_rows)(s.v, args->v, shape, head, s0, keys, padded, 1);
+    FN(product)((FN(product_t)){s.k, padded, 1, s.q_columns, TILE, s.p, TILE}, keys, TILE, size, 0);
+    FN(product)((FN(product_t)){s.v, padded, 1, s.dout_columns, TILE, s.ds, TILE}, keys, TILE, size, 0);
+    if (keep != NULL) FN(load_keep)(keep, args, head, t0, queries, s0, keys);
+    FN(weights_tile)(s, queries, keys, s0 - offset - t0, keep, shape->dropout.scale);
+    if (dq != NULL) FN(product)((FN(product_t)){s.ds, 1, TILE, s.k, padded, dq, padded}, queries, padded, keys, 1);
+    if (dk == NULL) return;
+    FN(product)((FN(product_t)){s.p, TILE, 1, s.dout, padded, dv, padded}, keys, padded, queries, 1);
+    FN(product)((FN(product_t)){s.ds, TILE, 1, s.q, padded, dk, padded}, keys, padded, queries, 1);
+}
+
+static long FN(at_most_tile)(long left) { return left < TILE ? left : TILE; }
+
+static void FN(store_rows)(apus_heads_t view, const attention_args_t *args, head_t head, long first, long count, const float *rows, float factor) {
+    const long padded = apus_padded(args->shape.head_size);
+    for (long r = 0; r < count; r++) {
+        void *to = apus_token(view, args->shape.dtype, head, first + r);
+        FN(store_row)(to, args->shape.dtype, rows + r * padded, args->shape.head_size, factor);
+    }
+}
+
+/// One tile of queries against all its keys: writes dq; adds to dk and dv [keys][padded] unless NULL.
+static void FN(backward_queries)(const attention_args_t *args, head_t head, long t0, char *scratch, float *dk, float *dv) {
+    const apus_attention_t *shape = &args->shape;
+    const long padded = apus_padded(shape->head_size), queries = FN(at_most_tile)(shape->query_length - t0);
+    const long visible = shape->key_length - shape->query_length + t0 + queries;
+    backward_scratch_t s = apus_backward_scratch(scratch, shape->head_size);
+    FN(load_queries)(args, head, t0, queries, s);
+    memset(s.dq, 0, sizeof(float) * (size_t)(TILE * padded));
+    for (long s0 = 0; s0 < visible; s0 += TILE) {
+        FN(backward_tile)(
+            args, head, t0, queries, s0, FN(at_most_tile)(visible - s0), s, s.dq, dk != NULL ? dk + s0 * padded : NULL,
+            dv != NULL ? dv + s0 * padded : NULL);
+    }
+    FN(store_rows)(args->dq, args, head, t0, queries, s.dq, shape->scale);
+}
+
+/// One tile of keys against all queries that see it: writes dk and dv, with the sums of `backward_head` in the same order.
+static void FN(backward_keys)(const attention_args_t *args, head_t head, long s0, char *scratch) {
+    const apus_attention_t *shape = &args->shape;
+    const long padded = apus_padded(shape->head_size), offset = shape->key_length - shape->query_length;
+    backward_scratch_t s = apus_backward_scratch(scratch, shape->head_size);
+    memset(s.dk, 0, sizeof(float) * (size_t)(TILE * padded));
+    memset(s.dv, 0, sizeof(float) * (size_t)(TILE * padded));
+    for (long t0 = 0; t0 < shape->query_length; t0 += TILE) {
+        const long queries = FN(at_most_tile)(shape->query_length - t0), visible = offset + t0 + queries;
+        if (visible <= s0) continue;
+        FN(load_queries)(args, head, t0, queries, s);
+        FN(backward_tile)(args, head, t0, queries, s0, FN(at_most_tile)(visible - s0), s, NULL, s.dk, s.dv);
+    }
+    const long keys = FN(at_most_tile)(shape->key_length - s0);
+    FN(store_rows)(args->dk, args, head, s0, keys, s.dk, 1);
+    FN(store_rows)(args->dv, args, head, s0, keys, s.dv, 1);
+}
+
+/// A whole head. workspace: dk and dv, each [key_length rounded up to TILE][padded].
+static void FN(backward_head)(const attention_args_t *args, head_t head, char *scratch, float *workspace) {
+    const apus_attention_t *shape = &args->shape;
+    const long padded = apus_padded(shape->head_size), rows = (shape->key_length + TILE - 1) / TILE * TILE;
+    float *dk = workspace, *dv = workspace + rows * padded;
+    memset(workspace, 0, sizeof(float) * (size_t)(2 * rows * padded));
+    for (long t0 = 0; t0 < shape->query_length; t0 += TILE) FN(backward_queries)(args, head, t0, scratch, dk, dv);
+    FN(store_rows)(args->dk, args, head, 0, shape->key_length, dk, 1);
+    FN(store_rows)(args->dv, args, head, 0, shape->key_length, dv, 1);
+}

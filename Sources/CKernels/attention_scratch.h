@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// What one thread's scratch memory holds while attention runs by tiles.
+#ifndef APUS_ATTENTION_SCRATCH_H
+#define APUS_ATTENTION_SCRATCH_H
+
+#include <stdint.h>
+
+enum { TILE = 64 };                      // queries and keys of a tile: dropout's bits of one query are one word
+enum { LARGEST_TILED_HEAD = 1024 };      // larger heads take the rows' path
+enum { SCRATCH_BYTES = 4 << 20 };
+
+/// Floats of a row in a tile: whole vectors of any width.
+static inline long apus_padded(long head_size) { return (head_size + 15) / 16 * 16; }
+
+typedef struct {
+    float *q;       // [size][TILE], times scale
+    float *k, *v;   // [TILE][padded]
+    float *p;       // [key][query]
+    float *out;     // [TILE][padded]
+    float *max, *sum, *shrink;  // [TILE]
+    uint32_t *keep;             // [2][TILE]
+} forward_scratch_t;
+
+static inline float *apus_take(char **memory, long floats) {
+    float *taken = (float *)*memory;
+    *memory += (floats * 4 + 63) / 64 * 64;
+    return taken;
+}
+
+static inline forward_scratch_t apus_forward_scratch(char *memory, long head_size) {
+    const long tile = TILE * apus_padded(head_size);
+    forward_scratch_t s;
+    s.q = apus_take(&memory, tile);
+    s.k = apus_take(&memory, tile);
+    s.v = apus_take(&memory, tile);
+    s.p = apus_take(&memory, TILE * TILE);
+    s.out = apus_take(&memory, tile);
+    s.max = apus_take(&memory, TILE);
+    s.sum = apus_take(&memory, TILE);
+    s.shrink = apus_take(&memory, TILE);
+    s.keep = (uint32_t *)apus_take(&memory, 2 * TILE);
+    return s;
+}
+
+typedef struct {
+    float *q, *dout;                  // [TILE][padded], q times scale
+    float *q_columns, *dout_columns;  // [size][TILE]
+    float *k, *v;                     // [TILE][padded]
+    float *p, *ds;                    // [key][query]
+    float *dq, *dk, *dv;              // [TILE][padded]
+    float *row;                       // [padded]
+    float *d, *lse;                   // [TILE]
+    uint32_t *keep;                   // [2][TILE]
+} backward_scratch_t;
+
+static inline backward_scratch_t apus_backward_scratch(char *memory, long head_size) {
+    const long tile = TILE * apus_padded(head_size);
+    backward_scratch_t s;
+    float **tiles[] = {&s.q, &s.dout, &s.q_columns, &s.dout_columns, &s.k, &s.v, &s.dq, &s.dk, &s.dv};
+    for (unsigned i = 0; i < sizeof tiles / sizeof *tiles; i++) *tiles[i] = apus_take(&memory, tile);
+    s.p = apus_take(&memory, TILE * TILE);
+    s.ds = apus_take(&memory, TILE * TILE);
+    s.row = apus_take(&memory, apus_padded(head_size));
+    s.d = apus_take(&memory, TILE);
+    s.lse = apus_take(&memory, TILE);
+    s.keep = (uint32_t *)apus_take(&memory, 2 * TILE);
+    return s;
+}
+
+// Nine tiles of rows and two of weights must fit, for the largest head too.
+_Static_assert((9L * LARGEST_TILED_HEAD * TILE + 2L * TILE * TILE + 16L * LARGEST_TILED_HEAD) * 4 < SCRATCH_BYTES, "scratch");
+
+#endif
