@@ -83,7 +83,9 @@ public final class GPTWeights: Sendable {
 
     /// Rounds all masters into the copies; needed after masters were written by hand.
     public func refreshCopies() {
-        if let copies { backend.convert(from: masters.flat, to: copies.flat) }
+        // One by one: the padding between tensors is counted in bytes, so the two blocks are not laid out alike.
+        guard let copies else { return }
+        for (master, copy) in zip(masters.tensors, copies.tensors) { backend.convert(from: master, to: copy) }
     }
 
     /// Box-Muller on Philox words; four values a counter.

@@ -102,11 +102,19 @@ public final class RunSession {
             optimizer: trainer.optimizer.moments.map { TensorSource(name: $0.name, tensor: $0.tensor, backend: backend) },
             state: state)
         lastSaved = position.step
-        if config.keepCheckpoints > 0 { try store.prune(keep: config.keepCheckpoints) }
+        try prune()
         return (info.name, info.byteCount)
     }
 
-    func markBest(step: Int) throws { try store.markBest(step: step) }
+    /// Names the checkpoint of a step as the best; the one that was the best before may go.
+    func markBest(step: Int) throws {
+        try store.markBest(step: step)
+        try prune()
+    }
+
+    private func prune() throws {
+        if record.config.keepCheckpoints > 0 { try store.prune(keep: record.config.keepCheckpoints) }
+    }
 }
 
 extension Trainer {

@@ -112,8 +112,9 @@ import Training
         let first = try #require(results[0])
         #expect(first.blocks == 10 && first.tokens == 240)
         for other in results.dropFirst() {
-            #expect(abs(try #require(other).loss - first.loss) < 1e-6)
-            #expect(abs(try #require(other?.standardError) - try #require(first.standardError)) < 1e-6)
+            let loss = try #require(other).loss, error = try #require(other?.standardError), expected = try #require(first.standardError)
+            #expect(abs(loss - first.loss) < 1e-6)
+            #expect(abs(error - expected) < 1e-6)
         }
     }
 
