@@ -88,14 +88,13 @@ INLINE_AVX2 void pack(void *panels, const apus_pack_t *s, const long panel, cons
                 const long room = panel - h < 8 ? panel - h : 8;
                 const long left = s->p_count - p0 - h, valid = left < 0 ? 0 : left < room ? left : room;
                 __m256 v[8];
+                const int along_k = s->k_stride == 1;
+                const long used = along_k ? valid : k_left, count = along_k ? k_left : valid;
                 for (int i = 0; i < 8; i++) {
-                    if (s->k_stride == 1) {
-                        v[i] = i < valid ? load_some(s->data, dtype, (p0 + h + i) * s->p_stride + k0, k_left) : _mm256_setzero_ps();
-                    } else {
-                        v[i] = i < k_left ? load_some(s->data, dtype, p0 + h + (k0 + i) * s->k_stride, valid) : _mm256_setzero_ps();
-                    }
+                    const long at = along_k ? (p0 + h + i) * s->p_stride + k0 : p0 + h + (k0 + i) * s->k_stride;
+                    v[i] = i < used ? load_some(s->data, dtype, at, count) : _mm256_setzero_ps();
                 }
-                if (s->k_stride == 1) transpose(v);
+                if (along_k) transpose(v);
                 for (int i = 0; i < 8; i++) {
                     if (i < k_left) _mm256_storeu_ps(base + (k0 + i) * panel + h, v[i]);
                 }

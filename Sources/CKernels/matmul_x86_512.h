@@ -78,7 +78,8 @@ APUS_INLINE_512 void apus_transpose(__m512i v[16]) {
 ///
 /// Stores are whole vectors, so those of a panel of 14 reach two units into what is written after them; the buffers have
 /// room behind the last.
-APUS_INLINE_512 void apus_pack_512(void *panels, const apus_pack_t *s, const long panel, const apus_unit_t unit, const int by_rows) {
+APUS_INLINE_512 void apus_pack_512(
+    void *panels, const apus_pack_t *s, const long panel, const apus_unit_t unit, const int by_rows) {
     const long per_unit = unit == APUS_UNIT_PAIR ? 2 : 1;
     const long units = s->k_padded / per_unit;
     const int along_k = s->k_stride == 1;
