@@ -191,9 +191,12 @@ public final class PyTorchCheckpoint: Sendable {
     private static let deepest = 100
 
     /// - Throws: `FileError` when the file is no such checkpoint, is damaged, or asks for anything but tensors and plain values.
-    public init(path: String) throws {
+    public convenience init(path: String) throws { try self.init(file: MappedFile(path: path)) }
+
+    /// - Throws: `FileError` as above.
+    public init(file: MappedFile) throws {
+        let path = file.path
         self.path = path
-        let file = try MappedFile(path: path)
         func refuse(_ reason: String) -> FileError {
             FileError(path: path, operation: "read the PyTorch checkpoint", reason: reason)
         }

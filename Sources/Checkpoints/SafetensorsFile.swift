@@ -34,10 +34,12 @@ public final class SafetensorsFile: Sendable {
     private let index: [String: Int]
 
     /// - Throws: `FileError` with the reason when the file cannot be opened or breaks the format in any way.
-    public init(path: String) throws {
-        let file = try MappedFile(path: path)
+    public convenience init(path: String) throws { try self.init(file: MappedFile(path: path)) }
+
+    /// - Throws: `FileError` with the reason when the file breaks the format in any way.
+    public init(file: MappedFile) throws {
         let header = try SafetensorsHeader.read(file)
-        self.path = path
+        path = file.path
         self.file = file
         metadata = header.metadata
         entries = header.entries

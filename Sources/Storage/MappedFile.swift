@@ -7,6 +7,8 @@ public final class MappedFile: Sendable {
     public let count: Int
     // SAFETY: the mapping is read-only, lives until deinit and is never remapped, so any thread may read it.
     nonisolated(unsafe) private let base: UnsafeMutableRawPointer?
+    /// Whether there is a file that pages can be read from again.
+    private let isFile: Bool
 
     /// The file's bytes; valid as long as this object lives.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
@@ -14,6 +16,7 @@ public final class MappedFile: Sendable {
     /// - Throws: `FileError` when the file cannot be opened or is not a regular file.
     public init(path: String) throws {
         self.path = path
+        isFile = true
         let file = open(path, O_RDONLY | O_CLOEXEC)
         if file < 0 { throw FileError(path: path, operation: "open", errno: errno) }
         defer { close(file) }
@@ -32,6 +35,23 @@ public final class MappedFile: Sendable {
         base = address
     }
 
+    /// Shows bytes in memory as if they were a file of that path, for readers that take files.
+    ///
+    /// - Throws: `FileError` when there is no memory for a copy.
+    public init(path: String, contents: UnsafeRawBufferPointer) throws {
+        self.path = path
+        isFile = false
+        count = contents.count
+        if count == 0 {
+            base = nil
+            return
+        }
+        let address = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let address, address != MAP_FAILED else { throw FileError(path: path, operation: "copy into memory", errno: errno) }
+        address.copyMemory(from: contents.baseAddress ?? UnsafeRawPointer(address), byteCount: contents.count)
+        base = address
+    }
+
     deinit { if let base { munmap(base, count) } }
 
     /// Tells the system that the file will be read from front to back.
@@ -39,7 +59,7 @@ public final class MappedFile: Sendable {
 
     /// Gives the pages of a range back to the system; they are read again when touched.
     public func release(_ range: Range<Int>) {
-        guard let base, !range.isEmpty else { return }
+        guard let base, isFile, !range.isEmpty else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let low = (range.lowerBound + page - 1) / page * page, high = min(range.upperBound, count) / page * page
         if high > low { madvise(base + low, high - low, Int32(MADV_DONTNEED)) }

@@ -242,8 +242,9 @@ func moments(_ facts: ModelFacts) -> [TensorSource] {
                 bytes = storedZip(records.map { $0.0.hasSuffix("data.pkl") ? ($0.0, mutated($0.1, &generator)) : $0 })
             }
             if bytes.count > 2 { bytes[0...1] = [0x50, 0x4b] }
+            let file = try bytes.withUnsafeBytes { try MappedFile(path: "mutated", contents: $0) }
             do {
-                let checkpoint = try NanoGPTCheckpoint(path: folder.write(bytes, "x.pt"))
+                let checkpoint = try NanoGPTCheckpoint(PyTorchCheckpoint(file: file))
                 for source in try checkpoint.modelSources() { _ = try source.floats() }
                 for source in try checkpoint.optimizerSources() { _ = try source.floats() }
             } catch is FileError {

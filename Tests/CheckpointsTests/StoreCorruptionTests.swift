@@ -25,13 +25,13 @@ import Testing
         for position in original.indices {
             var damaged = original
             damaged[position] ^= UInt8.random(in: 1...255, using: &generator)
-            try damaged.write(to: URL(fileURLWithPath: path))
+            try overwrite(path, damaged)
             let found = try #require(try store.latestValid())
             #expect(found.info.step == 100, "byte \(position) of \(file)")
             #expect(found.skipped.count == 1 && found.skipped.first?.name == "step-00000200")
             #expect(found.skipped.first?.reason.contains(file) == true, "\(found.skipped)")
         }
-        try original.write(to: URL(fileURLWithPath: path))
+        try overwrite(path, original)
         #expect(try store.latestValid()?.info.step == 200)
     }
 
@@ -40,13 +40,13 @@ import Testing
         let run = try makeRun(), path = run.file("checkpoints/step-00000200/" + file)
         let original = try Data(contentsOf: URL(fileURLWithPath: path)), store = CheckpointStore(runFolder: run.path)
         for length in original.indices {
-            try original.prefix(length).write(to: URL(fileURLWithPath: path))
+            try overwrite(path, original.prefix(length))
             let found = try #require(try store.latestValid())
             #expect(found.info.step == 100 && found.skipped.count == 1, "cut to \(length) bytes")
         }
         try FileManager.default.removeItem(atPath: path)
         #expect(try store.latestValid()?.info.step == 100)
-        try (original + Data([0])).write(to: URL(fileURLWithPath: path))
+        try overwrite(path, (original + Data([0])))
         #expect(try store.latestValid()?.info.step == 100)
     }
 
@@ -55,7 +55,7 @@ import Testing
         let path = run.file("checkpoints/step-00000200/model.safetensors")
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         bytes[bytes.count - 1] ^= 1
-        try bytes.write(to: URL(fileURLWithPath: path))
+        try overwrite(path, bytes)
         let error = #expect(throws: FileError.self) { try store.verify(name: "step-00000200") }
         #expect(error?.path == path)
         #expect(error?.reason.hasSuffix("it changed after it was written") == true)

@@ -18,9 +18,15 @@ final class TemporaryFolder {
     func file(_ name: String) -> String { path + "/" + name }
 
     func write(_ bytes: [UInt8], _ name: String) throws -> String {
-        try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+        try overwrite(file(name), Data(bytes))
         return file(name)
     }
+}
+
+/// Replaces a file by a new one: some file systems flush a file that is truncated, which takes milliseconds.
+func overwrite(_ path: String, _ data: Data) throws {
+    unlink(path)
+    try data.write(to: URL(fileURLWithPath: path))
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, and the same everywhere.
