@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// A report with the run's own facts beside it: everything that a page, a text or the JSON shows.
+public struct ReportDocument: Sendable {
+    public var report: HealthReport
+    public var facts: RunFacts
+    /// Share of this machine's measured matmul ceiling that the run reached; for runs that log it.
+    public var ceilingFraction: Double?
+
+    public init(report: HealthReport, facts: RunFacts, ceilingFraction: Double? = nil) {
+        self.report = report
+        self.facts = facts
+        self.ceilingFraction = ceilingFraction
+    }
+
+    /// One line of the run's settings.
+    struct Setting: Sendable {
+        /// nanoGPT's key.
+        var key: String
+        var value: Value
+        var origin: FactOrigin
+
+        enum Value: Sendable {
+            case number(Double, NumberStyle)
+            case text(String)
+            case flag(Bool)
+        }
+    }
+
+    /// The settings that are known, in the order people look for them.
+    var settings: [Setting] {
+        let config = facts.config
+        var list: [Setting] = []
+        func whole(_ key: String, _ fact: Fact<Int>?) {
+            if let fact { list.append(Setting(key: key, value: .number(Double(fact.value), .integer), origin: fact.origin)) }
+        }
+        func real(_ key: String, _ fact: Fact<Double>?, _ style: NumberStyle) {
+            if let fact { list.append(Setting(key: key, value: .number(fact.value, style), origin: fact.origin)) }
+        }
+        func text(_ key: String, _ fact: Fact<String>?) {
+            if let fact { list.append(Setting(key: key, value: .text(fact.value), origin: fact.origin)) }
+        }
+        whole("n_layer", config.nLayer)
+        whole("n_head", config.nHead)
+        whole("n_embd", config.nEmbd)
+        whole("block_size", config.blockSize)
+        whole("vocab_size", config.vocabSize)
+        if let bias = config.bias { list.append(Setting(key: "bias", value: .flag(bias.value), origin: bias.origin)) }
+        real("dropout", config.dropout, .significant(2))
+        text("init_from", config.initFrom)
+        whole("batch_size", config.batchSize)
+        whole("gradient_accumulation_steps", config.gradientAccumulationSteps)
+        real("tokens_per_step", config.tokensPerStep, .integer)
+        text("optimizer", config.optimizer)
+        real("learning_rate", config.learningRate, .rate)
+        real("min_lr", config.minLr, .rate)
+        if let kind = config.schedule { list.append(Setting(key: "lr_schedule", value: .text(kind.value.rawValue), origin: kind.origin)) }
+        whole("warmup_iters", config.warmupIters)
+        whole("lr_decay_iters", config.lrDecayIters)
+        whole("cooldown_iters", config.cooldownIters)
+        whole("max_iters", config.maxIters)
+        real("weight_decay", config.weightDecay, .significant(2))
+        real("beta2", config.beta2, .significant(3))
+        real("grad_clip", config.gradClip, .significant(2))
+        whole("eval_interval", config.evalInterval)
+        whole("eval_iters", config.evalIters)
+        text("dtype", config.dtype)
+        text("device", facts.device.name)
+        text("dataset", facts.dataset.name)
+        real("train_tokens", facts.dataset.trainTokens, .integer)
+        real("val_tokens", facts.dataset.valTokens, .integer)
+        return list
+    }
+
+    /// The report's JSON (schema 1) with the run's settings and, where it is known, the share of the matmul ceiling.
+    public func json(catalogue: Catalogue) throws -> Data {
+        let data = try report.json(catalogue: catalogue.withPageWords)
+        guard var object = try JSONSerialization.jsonObject(with: data) as? [String: Any] else { return data }
+        var values: [String: Any] = [:]
+        for setting in settings {
+            switch setting.value {
+            case .number(let number, _):
+                guard number.isFinite else { continue }
+                values[setting.key] = number == number.rounded() && abs(number) < 1e15 ? Int(number) : number
+            case .text(let text): values[setting.key] = text
+            case .flag(let flag): values[setting.key] = flag
+            }
+        }
+        object["settings"] = values
+        if let ceilingFraction, ceilingFraction.isFinite {
+            var speed = object["throughput"] as? [String: Any] ?? [:]
+            speed["ceiling_fraction"] = (ceilingFraction * 1e4).rounded() / 1e4
+            object["throughput"] = speed
+        }
+        return try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    }
+}
+
+/// Writes values the way every page shows them.
+struct PageText {
+    let catalogue: Catalogue
+
+    init(_ catalogue: Catalogue) { self.catalogue = catalogue.withPageWords }
+
+    /// A word or sentence of the page.
+    func word(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String { catalogue.text(Message("doc." + key, arguments)) }
+
+    func setting(_ value: ReportDocument.Setting.Value) -> String {
+        switch value {
+        case .number(let number, let style): catalogue.number(number, style)
+        case .text(let text): text
+        case .flag(let flag): word(flag ? "true" : "false")
+        }
+    }
+
+    func band(_ band: Band) -> String { catalogue.number(band.low, .fixed(2)) + " – " + catalogue.number(band.high, .fixed(2)) }
+
+    /// A check's value in the style of its unit; rates and shares have none.
+    func value(_ value: Double, unit: String) -> String {
+        switch unit {
+        case "nats": return catalogue.number(value, abs(value) < 0.1 ? .significant(2) : .fixed(2))
+        case "tokens", "parameters": return catalogue.number(value, .short)
+        case "ms": return catalogue.number(value, abs(value) < 10 ? .significant(2) : .integer) + " ms"
+        default:
+            if value != 0, abs(value) < 0.01 { return catalogue.number(value, .rate) }
+            if value == value.rounded(), abs(value) < 1e5 { return catalogue.number(value, .integer) }
+            return catalogue.number(value, abs(value) >= 1e5 ? .short : .significant(3))
+        }
+    }
+
+    func range(_ range: ExpectedRange, unit: String) -> String {
+        switch (range.low, range.high) {
+        case (let low?, let high?):
+            let a = value(low, unit: unit), b = value(high, unit: unit)
+            return a == b ? a : a + " – " + b
+        case (let low?, nil): return "≥ " + value(low, unit: unit)
+        case (nil, let high?): return "≤ " + value(high, unit: unit)
+        default: return ""
+        }
+    }
+
+    /// The first line: what was judged.
+    func identity(_ report: HealthReport) -> [String] {
+        var parts = [report.run.name, word("source." + report.run.source.rawValue)]
+        if let count = report.model.parameters { parts.append(word("parameters", ["count": .number(count, .short)])) }
+        if let tokens = report.run.tokensSeen { parts.append(word("tokens", ["count": .number(tokens, .short)])) }
+        if let planned = report.run.plannedSteps, planned != report.run.steps {
+            parts.append(word("steps-of", ["steps": .integer(report.run.steps), "planned": .integer(planned)]))
+        } else {
+            parts.append(word("steps", ["steps": .integer(report.run.steps)]))
+        }
+        if let dataset = report.run.dataset, !dataset.isEmpty { parts.append(dataset) }
+        if let device = report.throughput?.device { parts.append(device) }
+        return parts
+    }
+
+    /// How many checks have which status: "15 pass · 4 watch · 0 fail · 4 cannot tell".
+    func counts(_ report: HealthReport) -> String {
+        let parts = CheckStatus.allCases.filter { $0 != .info || report.count($0) > 0 }
+            .map { catalogue.number(Double(report.count($0)), .integer) + " " + word("status." + $0.rawValue) }
+        return word("checks-count", ["count": .integer(report.checks.count)]) + ": " + parts.joined(separator: " · ")
+    }
+
+    /// Lines about speed: what is measured, its value.
+    func speed(_ document: ReportDocument) -> [(name: String, value: String)] {
+        guard let speed = document.report.throughput else {
+            return document.ceilingFraction.map { [(word("speed.ceiling"), catalogue.number($0, .percent(0)))] } ?? []
+        }
+        var lines: [(String, String)] = []
+        if let tokens = speed.tokensPerSecond { lines.append((word("speed.tokens"), catalogue.number(tokens, .integer))) }
+        if let ms = speed.stepMsMedian {
+            var text = value(ms, unit: "ms")
+            if let slow = speed.stepMsP95 { text += " (" + word("speed.p95", ["ms": .text(value(slow, unit: "ms"))]) + ")" }
+            lines.append((word("speed.step"), text))
+        }
+        if let tflops = speed.tflops { lines.append((word("speed.tflops"), catalogue.number(tflops, .significant(3)) + " TFLOP/s")) }
+        if let printed = speed.mfuPrinted, let peak = speed.mfuPrintedPeakTflops {
+            let name = speed.mfuPrintedPeakName.map { " (\($0))" } ?? ""
+            lines.append((
+                word("speed.mfu-printed"),
+                word("speed.of-peak", ["share": .number(printed, .percent(1)), "peak": .number(peak, .significant(3)), "name": .text(name)])
+            ))
+        }
+        if let mfu = speed.mfu {
+            let peak = speed.devicePeakTflops
+            lines.append((
+                word("speed.mfu"),
+                peak.map {
+                    word("speed.of-peak", [
+                        "share": .number(mfu, .percent(0)), "peak": .number($0, .significant(3)), "name": .text(speed.device.map { " (\($0))" } ?? ""),
+                    ])
+                } ?? catalogue.number(mfu, .percent(0))
+            ))
+        }
+        if let share = document.ceilingFraction { lines.append((word("speed.ceiling"), catalogue.number(share, .percent(0)))) }
+        if let used = speed.memoryUsedBytes {
+            lines.append((word("speed.memory"), catalogue.number(used / 1_073_741_824, .significant(3)) + " GiB"))
+        }
+        if let hours = speed.hours { lines.append((word("speed.hours"), catalogue.number(hours, .hours))) }
+        return lines
+    }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+
+extension Catalogue {
+    /// What `apus plan` says.
+    static let englishPlan: [String: String] = [:]
+}
