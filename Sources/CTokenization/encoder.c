@@ -8,7 +8,7 @@
 #include "vocabulary.h"
 
 #define BATCH 256
-#define WINDOW 65536
+#define WINDOW 4096
 #define SEAM_TRIES 32
 
 struct apus_encoder {
@@ -216,6 +216,24 @@ static ptrdiff_t long_step(apus_encoder *e, uint32_t *out, size_t capacity) {
 
 // ---- The loop -------------------------------------------------------------------------------------------------------
 
+/// Looks for a short word behind its first slot, `home`. Returns its slot or the free one that ends the search.
+/// A word found is changed places with the one in front, so that frequent words come to stand where they are looked
+/// for first. Nobody becomes unreachable: the slots in between are taken, and the other word's own first slot is not
+/// behind `home`.
+static apus_short_slot *probe_further(apus_cache *c, size_t home, const uint64_t key[2]) {
+    apus_short_slot *front = &c->shorts[home], *slot = front;
+    for (size_t at = home; slot->key[1] != 0; slot = &c->shorts[at]) {
+        if (slot->key[0] == key[0] && slot->key[1] == key[1]) {
+            apus_short_slot found = *slot;
+            *slot = *front;
+            *front = found;
+            return front;
+        }
+        at = (at + 1) & (c->short_slots - 1);
+    }
+    return slot;
+}
+
 /// Encodes the words of the batch while there is room. Returns the number of ids or -1.
 static ptrdiff_t encode_batch(apus_encoder *e, uint32_t *ids, size_t capacity) {
     size_t n = 0, i = e->word;
@@ -224,10 +242,9 @@ static ptrdiff_t encode_batch(apus_encoder *e, uint32_t *ids, size_t capacity) {
         if (capacity - n < SHORT_KEY + 1) break;
         if (e->key[i][1] != 0) {
             size_t mask = e->cache.short_slots - 1, at = e->hash[i] & mask;
-            const apus_short_slot *slot = &e->cache.shorts[at];
-            while ((slot->key[0] != e->key[i][0] || slot->key[1] != e->key[i][1]) && slot->key[1] != 0) {
-                at = (at + 1) & mask;
-                slot = &e->cache.shorts[at];
+            apus_short_slot *slot = &e->cache.shorts[at];
+            if (__builtin_expect(slot->key[0] != e->key[i][0] || slot->key[1] != e->key[i][1], 0)) {
+                slot = probe_further(&e->cache, at, e->key[i]);
             }
             count = slot->ids[0] >> 24;
             if (__builtin_expect(count != 0, 1)) {

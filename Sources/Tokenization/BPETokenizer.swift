@@ -81,7 +81,7 @@ package final class BPEEncoder: TokenEncoder {
     private let buffer: UnsafeMutablePointer<UInt32>
     private let finder: AddedTokenFinder?
 
-    /// - Parameter window: bytes of a long word that are merged at once; 0 for the usual 65536.
+    /// - Parameter window: bytes of a long word that are merged at once; 0 for the usual 4096.
     init(_ tokenizer: BPETokenizer, specialTokens: Bool = false, cacheBytes: Int = BPEEncoder.cacheBytes, window: Int = 0) {
         self.tokenizer = tokenizer
         handle = apus_encoder_create(tokenizer.vocabulary.handle, max(0, cacheBytes), max(0, window))

@@ -80,9 +80,9 @@ const uint8_t *apus_bpe_bytes(const apus_bpe *b, uint32_t id, size_t *length);
 typedef struct apus_encoder apus_encoder;
 
 /// Ids that `apus_encoder_next` must have room for.
-#define APUS_ENCODE_CAPACITY (1u << 17)
+#define APUS_ENCODE_CAPACITY (1u << 15)
 
-/// `cache_bytes` bounds the cache of words; `window` (0: 65536) the bytes of a long word merged at once.
+/// `cache_bytes` bounds the cache of words; `window` (0: 4096) the bytes of a long word merged at once.
 apus_encoder *apus_encoder_create(const apus_bpe *b, size_t cache_bytes, size_t window);
 void apus_encoder_destroy(apus_encoder *e);
 
