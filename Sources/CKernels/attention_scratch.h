@@ -8,6 +8,7 @@
 enum { TILE = 64 };                      // queries and keys of a tile: dropout's bits of one query are one word
 enum { LARGEST_TILED_HEAD = 1024 };      // larger heads take the rows' path
 enum { SCRATCH_BYTES = 4 << 20 };
+static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
 /// Floats of a row in a tile: whole vectors of any width.
 static inline long apus_padded(long head_size) { return (head_size + 15) / 16 * 16; }
@@ -48,7 +49,6 @@ typedef struct {
     float *k, *v;                     // [TILE][padded]
     float *p, *ds;                    // [key][query]
     float *dq, *dk, *dv;              // [TILE][padded]
-    float *row;                       // [padded]
     float *d, *lse;                   // [TILE]
     uint32_t *keep;                   // [2][TILE]
 } backward_scratch_t;
@@ -60,7 +60,6 @@ static inline backward_scratch_t apus_backward_scratch(char *memory, long head_s
     for (unsigned i = 0; i < sizeof tiles / sizeof *tiles; i++) *tiles[i] = apus_take(&memory, tile);
     s.p = apus_take(&memory, TILE * TILE);
     s.ds = apus_take(&memory, TILE * TILE);
-    s.row = apus_take(&memory, apus_padded(head_size));
     s.d = apus_take(&memory, TILE);
     s.lse = apus_take(&memory, TILE);
     s.keep = (uint32_t *)apus_take(&memory, 2 * TILE);

@@ -3,14 +3,23 @@
 // lanes, so that the softmax over keys needs no sum across a vector.
 //
 // Source: Dao, Fu, Ermon, Rudra, Re, FlashAttention, NeurIPS 2022, algorithms 1 and 2; Dao, FlashAttention-2, 2023.
+//
+// Scores are kept in units of ln 2 (q is multiplied by scale * log2 e), so that weights are powers of 2.
 #include "attention_gemm_simd.h"
 
-/// Row t of a head as floats times a factor, zeros up to the padded size.
-APUS_INLINE void FN(load_row)(float *to, const void *from, apus_dtype_t dtype, long size, long padded, float factor) {
-    for (long i = 0; i < padded; i += W) {
-        const int n = size - i < W ? (int)(size - i > 0 ? size - i : 0) : W;
-        const vf row = dtype == APUS_F32 ? FN(load)((const float *)from + i, n) : FN(load_bf16)((const uint16_t *)from + i, n);
-        vstore(to + i, row * vset(factor));
+/// `count` rows of a head, `stride` bytes apart, as floats times a factor: [count][padded], zeros behind each row's end.
+APUS_INLINE void FN(load_rows_as)(
+    float *to, const char *from, apus_dtype_t dtype, long stride, long count, long size, long padded, float factor) {
+    const long whole = size / W * W;
+    const int rest = (int)(size - whole);
+    for (long r = 0; r < count; r++, to += padded, from += stride) {
+        const float *row = (const float *)from;
+        const uint16_t *half = (const uint16_t *)from;
+        long i = 0;
+        for (; i < whole; i += W) vstore(to + i, (dtype == APUS_F32 ? vload(row + i) : FN(load_bf16)(half + i, W)) * vset(factor));
+        if (i == padded) continue;
+        vstore(to + i, (dtype == APUS_F32 ? FN(load)(row + i, rest) : FN(load_bf16)(half + i, rest)) * vset(factor));
+        for (i += W; i < padded; i += W) vstore(to + i, vset(0));
     }
 }
 
@@ -29,8 +38,12 @@ APUS_INLINE void FN(store_row)(void *to, apus_dtype_t dtype, const float *from, 
 /// Tokens [first, first + count) of a head as rows [TILE][padded], zeros behind them.
 static void FN(load_rows)(
     float *to, apus_heads_t view, const apus_attention_t *shape, head_t head, long first, long count, long padded, float factor) {
-    for (long r = 0; r < count; r++) {
-        FN(load_row)(to + r * padded, apus_token(view, shape->dtype, head, first + r), shape->dtype, shape->head_size, padded, factor);
+    const char *from = apus_token(view, shape->dtype, head, first);
+    const long stride = view.token_stride * apus_size(shape->dtype);
+    if (shape->dtype == APUS_F32) {
+        FN(load_rows_as)(to, from, APUS_F32, stride, count, shape->head_size, padded, factor);
+    } else {
+        FN(load_rows_as)(to, from, APUS_BF16, stride, count, shape->head_size, padded, factor);
     }
     if (count < TILE) memset(to + count * padded, 0, sizeof(float) * (size_t)((TILE - count) * padded));
 }
@@ -46,7 +59,7 @@ static const float FN(lane_numbers)[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 
 /// Scores of one vector of queries and one key; minus infinity where the query does not see the key.
 ///
-/// `ahead` is how many queries of the tile come before the first that sees key 0 of the tile; <= 0 - TILE: nothing is masked.
+/// `ahead` is how many queries of the tile come before the first that sees key 0 of the tile; negative where all see it.
 APUS_INLINE vf FN(masked)(vf score, long q, long key, long ahead) {
     if (ahead + key <= q) return score;
     const vf distance = vload(FN(lane_numbers)) - vset((float)(ahead + key - q));
@@ -67,18 +80,20 @@ static void FN(load_keep)(uint32_t *words, const attention_args_t *args, head_t 
 static void FN(softmax_tile)(float *p, long keys, long ahead, float *max, float *sum, float *shrink, const uint32_t *keep) {
     for (long q = 0; q < TILE; q += W) {
         const vf before = vload(max + q);
-        vf largest = before;
-        for (long j = 0; j < keys; j++) {
-            const vf score = FN(masked)(vload(p + j * TILE + q), q, j, ahead);
-            vstore(p + j * TILE + q, score);
-            largest = vmax(largest, score);
+        vf largest = before, second = before;
+        if (ahead + keys > q + 1) {
+            for (long j = 0; j < keys; j++) vstore(p + j * TILE + q, FN(masked)(vload(p + j * TILE + q), q, j, ahead));
         }
+        for (long j = 0; j + 1 < keys; j += 2) {
+            largest = vmax(largest, vload(p + j * TILE + q));
+            second = vmax(second, vload(p + (j + 1) * TILE + q));
+        }
+        largest = vmax(largest, vmax(second, vload(p + (keys - 1) * TILE + q)));
         // A maximum of minus infinity (no key of this tile or those before is seen) must not give NaN.
-        const vf base = vmax(largest, vset(-1e30f));
-        const vf factor = FN(exp)(before - base);
+        const vf base = vmax(largest, vset(-1e30f)), factor = FN(exp2)(before - base);
         vf total = vload(sum + q) * factor;
         for (long j = 0; j < keys; j++) {
-            vf weight = FN(exp)(vload(p + j * TILE + q) - base);
+            vf weight = FN(exp2)(vload(p + j * TILE + q) - base);
             total += weight;
             if (keep != NULL) weight = FN(where_bit)(keep + (j / 32) * TILE + q, (int)(j % 32), weight);
             vstore(p + j * TILE + q, weight);
@@ -96,7 +111,7 @@ static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0,
     const long queries = shape->query_length - t0 < TILE ? shape->query_length - t0 : TILE;
     forward_scratch_t s = apus_forward_scratch(scratch, size);
     uint32_t *keep = shape->dropout.threshold != 0 ? s.keep : NULL;
-    FN(load_rows)(s.out, args->q, shape, head, t0, queries, padded, shape->scale);
+    FN(load_rows)(s.out, args->q, shape, head, t0, queries, padded, shape->scale * LOG2_E);
     FN(transpose)(s.q, s.out, padded, size);
     memset(s.out, 0, sizeof(float) * (size_t)(TILE * padded));
     for (long q = 0; q < TILE; q++) s.max[q] = -INFINITY, s.sum[q] = 0;
@@ -119,7 +134,7 @@ static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0,
     for (long q = 0; q < queries; q++) {
         void *out = apus_token(args->out, shape->dtype, head, t0 + q);
         FN(store_row)(out, shape->dtype, s.out + q * padded, size, kept / s.sum[q]);
-        if (args->lse != NULL) *apus_lse(args, head, t0 + q) = s.max[q] + logf(s.sum[q]);
+        if (args->lse != NULL) *apus_lse(args, head, t0 + q) = (s.max[q] + log2f(s.sum[q])) * LN_2;
     }
 }
 

@@ -22,6 +22,10 @@ static uint64_t keep_blocks_portable(const apus_dropout_t *dropout, uint64_t sam
     return bits;
 }
 
+static void drop_portable(void *x, apus_dtype_t dtype, uint64_t keep, float scale) {
+    for (long i = 0; i < 64; i++) apus_set(x, dtype, i, keep >> i & 1 ? apus_get(x, dtype, i) * scale : 0);
+}
+
 #define APUS_TEMPLATE "dropout_simd.h"
 #include "simd_each.h"
 
@@ -53,6 +57,10 @@ static void task(void *context, int thread, int threads) {
         const long left = args->sample_size - first, count = left < 64 ? left : 64, at = sample * args->sample_size + first;
         const uint64_t keep =
             apus_keep_bits(args->isa, &args->dropout, args->dropout.first_sample + (uint64_t)sample, (uint64_t)first, (int)count);
+        if (count == 64) {
+            APUS_SELECT(args->isa, drop)((char *)args->x + at * apus_size(args->dtype), args->dtype, keep, args->dropout.scale);
+            continue;
+        }
         for (long i = 0; i < count; i++) {
             const float factor = keep >> i & 1 ? args->dropout.scale : 0;
             apus_set(args->x, args->dtype, at + i, apus_get(args->x, args->dtype, at + i) * factor);

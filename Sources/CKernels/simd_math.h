@@ -19,6 +19,20 @@ APUS_INLINE vf FN(exp)(vf x) {
     return FN(scale2)(p, n);
 }
 
+/// 2^x for x <= 0, to 2 ulp; 0 below -149 (AVX2: -126), NaN stays. The same fit with its powers of ln 2 multiplied in.
+APUS_INLINE vf FN(exp2)(vf x) {
+    x = vmax(vset(-155.0f), x);
+    const vf n = FN(round)(x), r = x - n;
+    vf p = vset(1.53211388e-04f);
+    p = vfma(p, r, vset(1.33901728e-03f));
+    p = vfma(p, r, vset(9.61852646e-03f));
+    p = vfma(p, r, vset(5.55036223e-02f));
+    p = vfma(p, r, vset(2.40226475e-01f));
+    p = vfma(p, r, vset(0.693147181f));
+    p = vfma(p, r, vset(1));
+    return FN(scale2)(p, n);
+}
+
 /// The normal distribution function Phi(x) = (1 + erf(x / sqrt 2)) / 2 to 2e-7 absolute, and e^(-x^2/2) on the way.
 ///
 /// Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: erfc(y) = t (a1 + ... + a5 t^4) e^(-y^2) for
