@@ -34,6 +34,14 @@ package enum Stories {
 }
 
 extension Stories {
+    /// Names that templates use but nobody defines: none, which a test checks.
+    package static func undefinedNames() -> [String] {
+        var random = StoryRandom(seed: 0, index: 0)
+        return StoryGrammar.shared.undefinedNames(StoryCast(&random))
+    }
+
+    package static var plotCount: Int { StoryGrammar.shared.plotCount }
+
     /// Writes "an" for "a" in front of a vowel; templates say "a" throughout.
     static func withArticles(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
