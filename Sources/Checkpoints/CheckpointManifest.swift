@@ -114,6 +114,11 @@ public struct CheckpointInfo: Sendable, Equatable {
 public struct SkippedCheckpoint: Sendable, Equatable {
     public let name: String
     public let reason: String
+
+    public init(name: String, reason: String) {
+        self.name = name
+        self.reason = reason
+    }
 }
 
 /// An open checkpoint.
