@@ -2,19 +2,18 @@
 // The backward of attention by tiles; part of attention_simd.h.
 //
 // With p the softmax's weights, m dropout's factors and D = sum of dout * out over a query's row:
-// dv = (m p)^T dout, dp = m (dout v^T), ds = p (dp - D), dq = scale ds k, dk = ds^T (scale q). The factor
-// log2 e that q carries here is taken off dk at the end.
+// dv = (m p)^T dout, dp = m (dout v^T), ds = p (dp - D), dq = scale ds k, dk = scale ds^T q.
 
-/// What the products of a tile of queries need: q (times scale) and dout as rows and transposed, D and lse.
+/// What the products of a tile of queries need: q and dout as rows and transposed, D and lse.
 static void FN(load_queries)(const attention_args_t *args, head_t head, long t0, long queries, backward_scratch_t s) {
     const apus_attention_t *shape = &args->shape;
     const long size = shape->head_size, padded = apus_padded(size);
-    FN(load_rows)(s.q, args->q, shape, head, t0, queries, padded, shape->scale * LOG2_E);
+    FN(load_rows)(s.q, args->q, shape, head, t0, queries, padded);
     FN(transpose)(s.q_columns, s.q, padded, size);
-    FN(load_rows)(s.dout, args->dout, shape, head, t0, queries, padded, 1);
+    FN(load_rows)(s.dout, args->dout, shape, head, t0, queries, padded);
     FN(transpose)(s.dout_columns, s.dout, padded, size);
     for (long q = 0; q < TILE; q++) s.d[q] = s.lse[q] = 0;
-    FN(load_rows)(s.dq, args->out, shape, head, t0, queries, padded, 1);  // dq is not in use yet
+    FN(load_rows)(s.dq, args->out, shape, head, t0, queries, padded);  // dq is not in use yet
     for (long q = 0; q < queries; q++) {
         vf sum = vset(0);
         for (long i = 0; i < padded; i += W) sum = vfma(vload(s.dq + q * padded + i), vload(s.dout + q * padded + i), sum);
@@ -24,17 +23,17 @@ static void FN(load_queries)(const attention_args_t *args, head_t head, long t0,
 }
 
 /// p: scores become weights (times dropout's factors); ds: products dout v become gradients of scores.
-APUS_INLINE void FN(weights_of)(backward_scratch_t s, long keys, long ahead, const uint32_t *keep, float scale) {
+APUS_INLINE void FN(weights_of)(backward_scratch_t s, long keys, long ahead, const uint32_t *keep, float factor, float scale) {
     for (long q = 0; q < TILE; q += W) {
         const vf lse = vload(s.lse + q), d = vload(s.d + q);
         for (long j = 0; j < keys; j++) {
             float *p = s.p + j * TILE + q, *ds = s.ds + j * TILE + q;
-            const vf weight = FN(exp2)(FN(masked)(vload(p), q, j, ahead) - lse);
+            const vf weight = FN(exp2)(vfms(FN(masked)(vload(p), q, j, ahead), vset(factor), lse));
             vf kept = weight, gradient = vload(ds);
             if (keep != NULL) {
-                const vf factor = FN(where_bit)(keep + (j / 32) * TILE + q, (int)(j % 32), vset(scale));
-                kept = weight * factor;
-                gradient = gradient * factor;
+                const vf mask = FN(where_bit)(keep + (j / 32) * TILE + q, (int)(j % 32), vset(scale));
+                kept = weight * mask;
+                gradient = gradient * mask;
             }
             vstore(p, kept);
             vstore(ds, weight * (gradient - d));
@@ -44,13 +43,13 @@ APUS_INLINE void FN(weights_of)(backward_scratch_t s, long keys, long ahead, con
 
 /// The three cases that cost differently, each without the others' tests. Lanes behind the last query hold weights of
 /// nothing, which no sum takes.
-static void FN(weights_tile)(backward_scratch_t s, long keys, long ahead, const uint32_t *keep, float scale) {
+static void FN(weights_tile)(backward_scratch_t s, long keys, long ahead, const uint32_t *keep, float factor, float scale) {
     if (keep != NULL) {
-        FN(weights_of)(s, keys, ahead, keep, scale);
+        FN(weights_of)(s, keys, ahead, keep, factor, scale);
     } else if (ahead + keys > 1) {
-        FN(weights_of)(s, keys, ahead, NULL, 1);
+        FN(weights_of)(s, keys, ahead, NULL, factor, 1);
     } else {
-        FN(weights_of)(s, keys, -2L * TILE, NULL, 1);
+        FN(weights_of)(s, keys, -2L * TILE, NULL, factor, 1);
     }
 }
 
@@ -61,12 +60,12 @@ static void FN(backward_tile)(
     const apus_attention_t *shape = &args->shape;
     const long size = shape->head_size, padded = apus_padded(size), offset = shape->key_length - shape->query_length;
     uint32_t *keep = shape->dropout.threshold != 0 ? s.keep : NULL;
-    FN(load_rows)(s.k, args->k, shape, head, s0, keys, padded, 1);
-    FN(load_rows)(s.v, args->v, shape, head, s0, keys, padded, 1);
+    FN(load_rows)(s.k, args->k, shape, head, s0, keys, padded);
+    FN(load_rows)(s.v, args->v, shape, head, s0, keys, padded);
     FN(product)((FN(product_t)){s.k, padded, 1, s.q_columns, TILE, s.p, TILE}, keys, TILE, size, 0);
     FN(product)((FN(product_t)){s.v, padded, 1, s.dout_columns, TILE, s.ds, TILE}, keys, TILE, size, 0);
     if (keep != NULL) FN(load_keep)(keep, args, head, t0, queries, s0, keys);
-    FN(weights_tile)(s, keys, s0 - offset - t0, keep, shape->dropout.scale);
+    FN(weights_tile)(s, keys, s0 - offset - t0, keep, shape->scale * LOG2_E, shape->dropout.scale);
     if (dq != NULL) FN(product)((FN(product_t)){s.ds, 1, TILE, s.k, padded, dq, padded}, queries, padded, keys, 1);
     if (dk == NULL) return;
     FN(product)((FN(product_t)){s.p, TILE, 1, s.dout, padded, dv, padded}, keys, padded, queries, 1);
@@ -74,14 +73,6 @@ static void FN(backward_tile)(
 }
 
 static long FN(at_most_tile)(long left) { return left < TILE ? left : TILE; }
-
-static void FN(store_rows)(apus_heads_t view, const attention_args_t *args, head_t head, long first, long count, const float *rows, float factor) {
-    const long padded = apus_padded(args->shape.head_size);
-    for (long r = 0; r < count; r++) {
-        void *to = apus_token(view, args->shape.dtype, head, first + r);
-        FN(store_row)(to, args->shape.dtype, rows + r * padded, args->shape.head_size, factor);
-    }
-}
 
 /// One tile of queries against all its keys: writes dq; adds to dk and dv [keys][padded] unless NULL.
 static void FN(backward_queries)(const attention_args_t *args, head_t head, long t0, char *scratch, float *dk, float *dv) {
@@ -96,7 +87,7 @@ static void FN(backward_queries)(const attention_args_t *args, head_t head, long
             args, head, t0, queries, s0, FN(at_most_tile)(visible - s0), s, s.dq, dk != NULL ? dk + s0 * padded : NULL,
             dv != NULL ? dv + s0 * padded : NULL);
     }
-    FN(store_rows)(args->dq, args, head, t0, queries, s.dq, shape->scale);
+    FN(store_rows)(args->dq, shape, head, t0, queries, s.dq, shape->scale);
 }
 
 /// One tile of keys against all queries that see it: writes dk and dv, with the sums of `backward_head` in the same order.
@@ -113,8 +104,8 @@ static void FN(backward_keys)(const attention_args_t *args, head_t head, long s0
         FN(backward_tile)(args, head, t0, queries, s0, FN(at_most_tile)(visible - s0), s, NULL, s.dk, s.dv);
     }
     const long keys = FN(at_most_tile)(shape->key_length - s0);
-    FN(store_rows)(args->dk, args, head, s0, keys, s.dk, LN_2);
-    FN(store_rows)(args->dv, args, head, s0, keys, s.dv, 1);
+    FN(store_rows)(args->dk, shape, head, s0, keys, s.dk, shape->scale);
+    FN(store_rows)(args->dv, shape, head, s0, keys, s.dv, 1);
 }
 
 /// A whole head. workspace: dk and dv, each [key_length rounded up to TILE][padded].
@@ -124,6 +115,6 @@ static void FN(backward_head)(const attention_args_t *args, head_t head, char *s
     float *dk = workspace, *dv = workspace + rows * padded;
     memset(workspace, 0, sizeof(float) * (size_t)(2 * rows * padded));
     for (long t0 = 0; t0 < shape->query_length; t0 += TILE) FN(backward_queries)(args, head, t0, scratch, dk, dv);
-    FN(store_rows)(args->dk, args, head, 0, shape->key_length, dk, LN_2);
-    FN(store_rows)(args->dv, args, head, 0, shape->key_length, dv, 1);
+    FN(store_rows)(args->dk, shape, head, 0, shape->key_length, dk, shape->scale);
+    FN(store_rows)(args->dv, shape, head, 0, shape->key_length, dv, 1);
 }

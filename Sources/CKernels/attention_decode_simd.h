@@ -21,8 +21,8 @@ APUS_INLINE void FN(decode_row)(const attention_args_t *args, apus_dtype_t dtype
     forward_scratch_t s = apus_forward_scratch(scratch, size);
     const long stride = args->v.token_stride * apus_size(dtype);
     float max = -INFINITY, sum = 0;
-    FN(load_rows)(s.out, args->q, shape, head, t, 1, padded, shape->scale);
-    memcpy(s.q, s.out, sizeof(float) * (size_t)padded);
+    FN(load_rows)(s.q, args->q, shape, head, t, 1, padded);
+    FN(scale_rows)(s.q, 1, padded, &shape->scale);
     memset(s.out, 0, sizeof(float) * (size_t)padded);
     for (long s0 = 0; s0 < visible; s0 += TILE) {
         const long keys = visible - s0 < TILE ? visible - s0 : TILE;

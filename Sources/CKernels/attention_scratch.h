@@ -8,13 +8,13 @@
 enum { TILE = 64 };                      // queries and keys of a tile: dropout's bits of one query are one word
 enum { LARGEST_TILED_HEAD = 1024 };      // larger heads take the rows' path
 enum { SCRATCH_BYTES = 4 << 20 };
-static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
+static const float LOG2_E = 1.44269504f;
 
 /// Floats of a row in a tile: whole vectors of any width.
 static inline long apus_padded(long head_size) { return (head_size + 15) / 16 * 16; }
 
 typedef struct {
-    float *q;       // [size][TILE], times scale
+    float *q;       // [size][TILE]
     float *k, *v;   // [TILE][padded]
     float *p;       // [key][query]
     float *out;     // [TILE][padded]
@@ -44,7 +44,7 @@ static inline forward_scratch_t apus_forward_scratch(char *memory, long head_siz
 }
 
 typedef struct {
-    float *q, *dout;                  // [TILE][padded], q times scale
+    float *q, *dout;                  // [TILE][padded]
     float *q_columns, *dout_columns;  // [size][TILE]
     float *k, *v;                     // [TILE][padded]
     float *p, *ds;                    // [key][query]

@@ -7,6 +7,7 @@
 #define vset(x) _mm256_set1_ps(x)
 #define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)    // a b + c
 #define vfnma(a, b, c) _mm256_fnmadd_ps(a, b, c)  // c - a b
+#define vfms(a, b, c) _mm256_fmsub_ps(a, b, c)    // a b - c
 #define vmax(a, b) _mm256_max_ps(a, b)            // b where one is NaN
 #define vmin(a, b) _mm256_min_ps(a, b)
 #define vsqrt(a) _mm256_sqrt_ps(a)

@@ -6,12 +6,17 @@
 #define vset(x) _mm512_set1_ps(x)
 #define vfma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define vfnma(a, b, c) _mm512_fnmadd_ps(a, b, c)
+#define vfms(a, b, c) _mm512_fmsub_ps(a, b, c)
 #define vmax(a, b) _mm512_max_ps(a, b)
 #define vmin(a, b) _mm512_min_ps(a, b)
 #define vsqrt(a) _mm512_sqrt_ps(a)
 #define vload(p) _mm512_loadu_ps(p)
 #define vstore(p, v) _mm512_storeu_ps(p, v)
+#if defined(APUS_WITH_BF16)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
+#else
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#endif
 
 APUS_INLINE __mmask16 FN(lanes)(int n) { return (__mmask16)((1u << n) - 1); }
 

@@ -7,6 +7,7 @@
 #undef vset
 #undef vfma
 #undef vfnma
+#undef vfms
 #undef vmax
 #undef vmin
 #undef vsqrt
