@@ -131,6 +131,8 @@ public struct HealthReport: Sendable, Equatable {
         public var hours: Double?
         /// Whether this is named in order to advise against it.
         public var discouraged: Bool
+        /// Whether it goes on with this run instead of starting anew.
+        public var continues = false
     }
 
     public var run: Run

@@ -30,6 +30,8 @@ enum NextSteps {
         var chosen = Array(wanted.prefix(3))
         if let best, !chosen.contains(where: { $0.id == best.id }) { chosen = [best] + chosen.prefix(2) }
         for scenario in chosen { steps.append(step(scenario, discouraged: false)) }
+        // The same again on data that is not sound is named with its price, since it is the obvious thing to try.
+        if suspected, let again = forecast.first(where: { $0.id == "restart-2x" }) { steps.append(step(again, discouraged: true)) }
         // To keep training at a rate that has come down is what everyone tries first; it is named when it gives little.
         if let more = forecast.first(where: { $0.id == "continue" }), let end = context.finalLoss, end - more.valLoss.mid < 0.07 {
             steps.append(step(more, discouraged: true))
@@ -47,6 +49,6 @@ enum NextSteps {
     private static func step(_ scenario: HealthReport.Scenario, discouraged: Bool) -> HealthReport.NextStep {
         HealthReport.NextStep(
             title: Message((discouraged ? "next." : "scenario.") + scenario.id, scenario.title.arguments), why: scenario.basis,
-            command: scenario.command, valLoss: scenario.valLoss, hours: scenario.hours, discouraged: discouraged)
+            command: scenario.command, valLoss: scenario.valLoss, hours: scenario.hours, discouraged: discouraged, continues: scenario.continues)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import Foundation
 import RunLog
+import Synchronization
 
 /// A run with everything that several checks need worked out once.
 public struct RunContext: Sendable {
@@ -27,8 +28,11 @@ public struct RunContext: Sendable {
     /// The prediction for the end of the planned run, from the curve alone.
     public let predictedEnd: Band?
     let model: CurveModel?
+    /// Findings that other rules ask for, so that each rule runs once.
+    private let memo = CheckMemo()
 
-    public init(_ facts: RunFacts, options: HealthOptions = HealthOptions()) {
+    public init(_ record: RunFacts, options: HealthOptions = HealthOptions()) {
+        let facts = RunContext.thinned(record)
         self.facts = facts
         self.options = options
         dataset = DatasetKind(facts.dataset.name?.value)
@@ -65,6 +69,14 @@ public struct RunContext: Sendable {
         }
     }
 
+    /// What a rule finds in this run.
+    public func finding(_ rule: HealthRule) -> Check {
+        if let known = memo.checks.withLock({ $0[rule.id] }) { return known }
+        let check = rule.evaluate(self, rule)
+        memo.checks.withLock { $0[rule.id] = check }
+        return check
+    }
+
     /// The share of the planned steps that were made; nil when the plan is unknown.
     public var progress: Double? { plannedSteps.map { Double(lastStep) / Double(max($0, 1)) } }
     public var isUnderWay: Bool { progress.map { $0 < 0.98 } ?? false }
@@ -86,12 +98,39 @@ public struct RunContext: Sendable {
     /// The rate of a step as logged, else by the schedule.
     public func rate(_ point: StepPoint) -> Double? { point.lr ?? schedule?.rate(point.step) }
 
+    /// At most about 100,000 steps: more add nothing to medians and windows. What stands out is kept: values that are not finite, sudden rises.
+    private static func thinned(_ record: RunFacts) -> RunFacts {
+        let limit = 100_000
+        guard record.steps.count > limit else { return record }
+        let stride = record.steps.count / limit + 1
+        var kept: [StepPoint] = []
+        kept.reserveCapacity(limit + 1000)
+        var level = Double.infinity
+        for (index, point) in record.steps.enumerated() {
+            let loss = point.loss ?? level
+            if index % stride == 0 || index == record.steps.count - 1 {
+                kept.append(point)
+                if loss.isFinite { level = loss }
+            } else if !loss.isFinite || loss > level + 1 || !(point.gradNorm?.isFinite ?? true) {
+                kept.append(point)
+            }
+        }
+        var facts = record
+        facts.steps = kept
+        return facts
+    }
+
     private static func rateShare(_ facts: RunFacts, _ schedule: RateSchedule?, _ last: Int) -> Double? {
         let logged = facts.steps.compactMap { point in point.lr.map { (point.step, $0) } }
         if let end = logged.last, end.0 >= last - max(50, last / 50), let peak = logged.map(\.1).max(), peak > 0 { return end.1 / peak }
         if let schedule { return schedule.rate(last) / schedule.peak }
         return nil
     }
+}
+
+/// Findings by rule, filled as they are asked for.
+final class CheckMemo: Sendable {
+    let checks = Mutex<[String: Check]>([:])
 }
 
 /// Fits the curve model to what a record offers.

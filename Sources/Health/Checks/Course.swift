@@ -33,7 +33,8 @@ extension HealthRule {
     /// Whether the loss ended far above what it had reached.
     static let divergence = HealthRule("divergence", source: "end of the smoothed training loss against its lowest value") { context, rule in
         let values = smoothed(context)
-        guard values.count >= 4, let end = values.last, let best = values.min(by: { $0.loss < $1.loss }) else { return rule.needs("more-points") }
+        // A single odd window at the end, from a hard shard, is no rise.
+        guard values.count >= 4, let end = values.suffix(2).min(by: { $0.loss < $1.loss }), let best = values.min(by: { $0.loss < $1.loss }) else { return rule.needs("more-points") }
         let noise = Statistics.noise(context.losses.suffix(400).compactMap(\.loss)) ?? 0.02
         let rise = end.loss - best.loss
         let limit = max(0.25, 3 * noise)

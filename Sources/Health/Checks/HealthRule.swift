@@ -14,7 +14,7 @@ public struct HealthRule: Sendable {
         self.evaluate = evaluate
     }
 
-    public func check(_ context: RunContext) -> Check { evaluate(context, self) }
+    public func check(_ context: RunContext) -> Check { context.finding(self) }
 
     /// A finding of this rule.
     func finding(

@@ -19,8 +19,9 @@ struct LossJudgement: Sendable {
     static func of(_ context: RunContext) -> LossJudgement? {
         guard let band = context.expectation.band, let last = context.finalLoss, last.isFinite else { return nil }
         if context.isUnderWay, let end = context.predictedEnd {
-            // A prediction's own width widens the band.
-            let width = (end.high - end.low) / 2
+            // A prediction's own width widens the band; before a third of the run it says little about a fault.
+            let early = max(0, 0.35 - (context.progress ?? 1)) * 0.5
+            let width = (end.high - end.low) / 2 + early
             return LossJudgement(loss: end.mid, isPrediction: true, band: Band(low: band.low - width, mid: band.mid, high: band.high + width))
         }
         guard context.isDecayed == false || context.isUnderWay else { return LossJudgement(loss: last, isPrediction: false, band: band) }
@@ -57,7 +58,8 @@ extension HealthRule {
         // What a sound run would have needed to come this far.
         var reasonKey = "reason.loss." + prefix + "high"
         if !judged.isPrediction, let tokens = expectation.tokens, let parameters = expectation.parameters {
-            let offset = band.mid - ScalingLaw.fineweb.loss(parameters: parameters, tokens: tokens)
+            let sound = expectation.bandWithGoodSettings?.mid ?? band.mid
+            let offset = sound - ScalingLaw.fineweb.loss(parameters: parameters, tokens: tokens)
             if let enough = ScalingLaw.fineweb.tokens(forLoss: judged.loss - offset, parameters: parameters), enough < tokens * 0.7 {
                 arguments["enough"] = .number(enough, .short)
                 arguments["share"] = .number(enough / tokens, .percent(0))

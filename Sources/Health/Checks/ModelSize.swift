@@ -30,7 +30,7 @@ extension HealthRule {
         guard let intended = IntendedModel.of(context.facts) else {
             let head = Double(width.value) / Double(max(heads.value, 1))
             return rule.finding(
-                .pass, "pass", ["size": .text(name), "head": .number(head, .significant(3))], value: config.parameters?.value,
+                .pass, "pass", ["size": .text(name), "head": .number(head, head == head.rounded() ? .integer : .fixed(1))], value: config.parameters?.value,
                 unit: "parameters")
         }
         let arguments: [String: MessageArgument] = [

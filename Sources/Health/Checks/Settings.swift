@@ -68,10 +68,12 @@ extension HealthRule {
         let isAdamW = context.facts.config.optimizer?.value.lowercased().contains("adam") ?? true
         // Newer optimizers bear larger batches; AdamW's best is shallow, so only three times it is worth a word.
         if batch.value > 3 * max(critical, isAdamW ? 0 : good) || (isAdamW && batch.value > 3 * good && batch.value > critical) {
+            // Half a million tokens are everybody's habit and cost little even for short runs.
+            let far = batch.value > 8 * good && batch.value > 2 * critical
             return rule.finding(
-                .warn, "large", arguments, value: batch.value, expected: range, unit: "tokens", confidence: .fair,
+                far ? .warn : .info, "large", arguments, value: batch.value, expected: range, unit: "tokens", confidence: .fair,
                 advice: Message("batch-size.advice-large", arguments), nats: cost,
-                reason: Reason(.label("batch"), Message("batch-size.large", arguments), weight: 35))
+                reason: far ? Reason(.label("batch"), Message("batch-size.large", arguments), weight: 35) : nil)
         }
         if batch.value < good / 16 {
             return rule.finding(.info, "small", arguments, value: batch.value, expected: range, unit: "tokens", confidence: .low)

@@ -156,6 +156,16 @@ struct LineCursor {
         return nil
     }
 
+    /// Whether a name and a single equals sign come next.
+    func hasAssignment() -> Bool {
+        var at = position
+        func isName(_ byte: UInt8) -> Bool { byte == 95 || (byte | 32 >= 97 && byte | 32 <= 122) || (byte >= 48 && byte <= 57) }
+        while at < end, at - position < 40, isName(bytes[at]) { at += 1 }
+        if at == position { return false }
+        while at < end, bytes[at] == 32 { at += 1 }
+        return at < end && bytes[at] == 61
+    }
+
     /// A piece of the line as text; ill-formed UTF-8 is repaired.
     func text(_ from: Int, _ to: Int) -> String {
         String(decoding: bytes[max(0, from)..<max(from, min(to, bytes.count))], as: UTF8.self)

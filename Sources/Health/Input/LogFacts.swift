@@ -25,6 +25,11 @@ extension LogReader {
         mapping.add(isLlmc ? ConfigMapping.llmcDefaults : ConfigMapping.nanoGPTDefaults, .assumed)
         // A head without steps (a crash at the start, then a fresh try) says nothing of this run, so only the chain counts.
         for segment in chain.segments { mapping.add(segment.config, .log) }
+        if moddedLines * 2 > nanoLines, !isLlmc {
+            // These scripts share nanoGPT's name and little else; what they train with is not printed.
+            for key in ["optimizer", "architecture"] { mapping.add(key, .text("unknown"), .derived) }
+            mapping.add("lr_schedule", .text("unknown"), .derived)
+        }
         // Heads that stand alone before the first step, when a log was cut or the table follows its configuration.
         if chain.segments.allSatisfy({ $0.config.isEmpty }), let first = segments.first, first.isEmpty { mapping.add(first.config, .log) }
         try options.apply(to: &mapping)

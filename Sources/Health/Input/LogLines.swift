@@ -48,6 +48,34 @@ extension LogReader {
     }
 }
 
+/// The lines of modded-nanogpt and its kin.
+extension LogReader {
+    /// `step:125/5100 val_loss:6.2 train_time:...` or `step:1/5100 train_loss:16.0 ...`, the cursor behind "step:".
+    mutating func moddedLine(_ cursor: inout LineCursor) -> Bool {
+        guard let step = cursor.integer() else { return false }
+        if cursor.take("/"), let total = cursor.integer() { current.config["max_iters"] = .integer(total) }
+        cursor.skipSpaces()
+        if cursor.take("val_loss:"), let loss = cursor.real() {
+            if let last = current.evals.last?.step, step < last { expect(step: step, cursor) }
+            var point = EvalPoint(step: step)
+            point.valLoss = loss
+            if current.evals.last?.step == step { current.evals.removeLast() }
+            current.evals.append(point)
+        } else if cursor.take("train_loss:"), let loss = cursor.real() {
+            expect(step: step, cursor)
+            var point = StepPoint(step: step)
+            point.loss = loss
+            if cursor.skip(past: "lr:") { point.lr = cursor.real() }
+            current.steps.append(point)
+        } else {
+            return false
+        }
+        nanoLines += 1
+        moddedLines += 1
+        return true
+    }
+}
+
 /// llm.c's lines.
 extension LogReader {
     /// `step    1/19560 | loss 11.009 (+nanz)| norm 15.3 (+nanz)| lr 8.57e-07 | 1960.10 ms | 45.2% bf16 MFU | 262144 tok/s`,

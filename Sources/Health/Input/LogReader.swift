@@ -8,7 +8,7 @@ struct LogReader {
     var segments: [LogSegment] = []
     var current = LogSegment()
     /// Lines of each form, to tell which program wrote the log.
-    var nanoLines = 0, llmcLines = 0, mainLogLines = 0
+    var nanoLines = 0, llmcLines = 0, mainLogLines = 0, moddedLines = 0
     private var inTraceback = false
     /// Lines since the last step that may print a configuration file.
     private var configNames: [String: ConfigValue] = [:]
@@ -28,6 +28,8 @@ struct LogReader {
         case UInt8(ascii: "s"):
             if cursor.take("step ") {
                 if step(&cursor) { return }
+            } else if cursor.take("step:"), moddedLine(&cursor) {
+                return
             } else if cursor.take("s:"), mainLog(&cursor) {
                 return
             }
@@ -140,9 +142,8 @@ struct LogReader {
 
     /// `n_embd = 384 # comment`, as nanoGPT prints its configuration file.
     private mutating func assignment(_ cursor: inout LineCursor) -> Bool {
-        let from = cursor.position
-        guard cursor.skip(past: "=", within: 48) else { return false }
-        cursor.position = from
+        // Most foreign lines end here, before any text is made.
+        guard cursor.hasAssignment() else { return false }
         let line = cursor.rest(400)
         guard let (key, expression) = NanoGPTConfigReader.split(line[...]), LogKeys.known.contains(key) else { return false }
         var value = try? NanoGPTConfigReader.evaluate(expression, names: configNames)

@@ -92,11 +92,12 @@ public struct TerminalRenderer: Sendable {
     private func nextSteps(_ report: HealthReport) -> [String] {
         guard !report.nextSteps.isEmpty else { return [] }
         let hasPrices = report.nextSteps.contains { $0.valLoss != nil }
-        let lossWidth = 13, hoursWidth = 9
+        let hasHours = report.nextSteps.contains { $0.hours != nil }
+        let lossWidth = 13, hoursWidth = hasHours ? 9 : 0
         let width = columns - 7 - (hasPrices ? lossWidth + hoursWidth + 3 : 0)
         var lines = [
             " " + style.paint(TerminalText.padded(text("page.next"), width + 5), .bold)
-                + (hasPrices ? "  " + TerminalText.padded(text("page.loss"), lossWidth) + TerminalText.padded(left: text("page.hours"), hoursWidth) : "")
+                + (hasPrices ? "  " + TerminalText.padded(text("page.loss"), lossWidth) + (hasHours ? TerminalText.padded(left: text("page.hours"), hoursWidth) : "") : "")
         ]
         var number = 0
         for step in report.nextSteps {
@@ -107,7 +108,7 @@ public struct TerminalRenderer: Sendable {
                 let low = catalogue.number(band.low, .fixed(2)), high = catalogue.number(band.high, .fixed(2))
                 loss = low == high ? low : "\(low) – \(high)"
             }
-            if let time = step.hours { hours = (step.discouraged ? "+" : "") + catalogue.number(time, .hours) }
+            if let time = step.hours { hours = (step.continues ? "+" : "") + catalogue.number(time, .hours) }
             let wrapped = TerminalText.wrap(
                 catalogue.segments(step.title), width: step.valLoss == nil ? columns - 8 : width, style: style)
             for (index, line) in wrapped.enumerated() {

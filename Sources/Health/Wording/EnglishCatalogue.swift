@@ -70,6 +70,7 @@ extension Catalogue {
         "scenario.better-data": "mend the data, train again, same settings",
         "scenario.better-data-lr": "the same on mended data with learning_rate {rate}",
         "scenario.next-size-better-data": "the {size} model on mended data, same tokens",
+        "next.restart-2x": "twice the steps on the same data",
         "next.continue": "keep training as it is: the rate has decayed",
         "scenario-basis.finish": "read from the curve so far and the rest of the learning-rate schedule",
         "scenario-basis.restart-2x": "the law's gain from more tokens, applied to this run's own loss",
