@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
+#include "attention_bf16.h"
 #include "attention_portable.h"
 #include "attention_scratch.h"
 #include "simd.h"
@@ -61,6 +62,11 @@ static int by_rows(apus_isa_t isa, const apus_attention_t *shape) {
     return isa == APUS_ISA_PORTABLE || shape->head_size > LARGEST_TILED_HEAD;
 }
 
+/// One of a function's three vector versions.
+#define SELECT_TILED(args, name)                                                                              \
+    ((args)->isa >= APUS_ISA_AVX512_BF16 && (args)->shape.dtype == APUS_BF16 ? apus_attention_bf16_##name     \
+     : (args)->isa >= APUS_ISA_AVX512                                        ? name##_avx512 : name##_avx2)
+
 // MARK: Forward
 
 static void forward_row_item(const void *context, head_t head, long part, char *scratch, float *workspace) {
@@ -80,7 +86,7 @@ static void forward_tile_item(const void *context, head_t head, long part, char 
     const attention_args_t *args = &((const run_t *)context)->args;
     // The last tile sees the most keys: it comes first, so that threads end together.
     const long t = (tiles(args->shape.query_length) - 1 - part) * TILE;
-    (args->isa >= APUS_ISA_AVX512 ? forward_tile_avx512 : forward_tile_avx2)(args, head, t, scratch);
+    SELECT_TILED(args, forward_tile)(args, head, t, scratch);
 }
 #endif
 
@@ -118,20 +124,20 @@ static void backward_rows_item(const void *context, head_t head, long part, char
 static void backward_head_item(const void *context, head_t head, long part, char *scratch, float *workspace) {
     (void)part;
     const attention_args_t *args = &((const run_t *)context)->args;
-    (args->isa >= APUS_ISA_AVX512 ? backward_head_avx512 : backward_head_avx2)(args, head, scratch, workspace);
+    SELECT_TILED(args, backward_head)(args, head, scratch, workspace);
 }
 
 static void backward_queries_item(const void *context, head_t head, long part, char *scratch, float *workspace) {
     (void)workspace;
     const attention_args_t *args = &((const run_t *)context)->args;
     const long t = (tiles(args->shape.query_length) - 1 - part) * TILE;
-    (args->isa >= APUS_ISA_AVX512 ? backward_queries_avx512 : backward_queries_avx2)(args, head, t, scratch, NULL, NULL);
+    SELECT_TILED(args, backward_queries)(args, head, t, scratch, NULL, NULL);
 }
 
 static void backward_keys_item(const void *context, head_t head, long part, char *scratch, float *workspace) {
     (void)workspace;
     const attention_args_t *args = &((const run_t *)context)->args;
-    (args->isa >= APUS_ISA_AVX512 ? backward_keys_avx512 : backward_keys_avx2)(args, head, part * TILE, scratch);
+    SELECT_TILED(args, backward_keys)(args, head, part * TILE, scratch);
 }
 
 /// Whether whole heads leave threads idle so long that computing scores twice, by tiles of queries and then by tiles of keys,

@@ -2,7 +2,12 @@
 // The one small product that attention consists of, on tiles in cache; see simd.h.
 //
 // c[m][n] (+)= sum over k of a[m * a_row + k * a_step] * b[k * b_row + n]: elements of a are broadcast, rows of b and c are
-// vectors, n is a multiple of W. a's two strides let it be a matrix or its transpose.
+// vectors, n is a multiple of W. a's two strides let it be a matrix or its transpose. PRODUCT(a, b, c) is a b + c: of
+// floats unless the including file says otherwise.
+#ifndef PRODUCT
+#define PRODUCT(a, b, c) vfma(a, b, c)
+#endif
+
 typedef struct {
     const float *a;
     long a_row, a_step;
@@ -26,7 +31,7 @@ APUS_INLINE void FN(micro)(const FN(product_t) * p, long m, long n, long k, int 
         for (int j = 0; j < vectors; j++) right[j] = vload(b + j * W);
         for (int i = 0; i < rows; i++) {
             const vf left = vset(a[i * a_row]);
-            for (int j = 0; j < vectors; j++) sums[i][j] = vfma(left, right[j], sums[i][j]);
+            for (int j = 0; j < vectors; j++) sums[i][j] = PRODUCT(left, right[j], sums[i][j]);
         }
         a += a_step;
         b += b_row;
@@ -55,3 +60,5 @@ static void FN(product)(FN(product_t) p, long rows, long columns, long k, int ac
     for (; n + 2 * W <= columns; n += 2 * W) FN(panel)(&p, rows, n, k, accumulate, W == 16 ? 8 : 4, 2);
     if (n + W <= columns) FN(panel)(&p, rows, n, k, accumulate, 8, 1);
 }
+
+#undef PRODUCT

@@ -51,6 +51,7 @@ typedef struct {
     float *dq, *dk, *dv;              // [TILE][padded]
     float *d, *lse;                   // [TILE]
     uint32_t *keep;                   // [2][TILE]
+    uint32_t *words;                  // 2 [TILE][TILE]: weights as pairs of bfloat16
 } backward_scratch_t;
 
 static inline backward_scratch_t apus_backward_scratch(char *memory, long head_size) {
@@ -63,10 +64,11 @@ static inline backward_scratch_t apus_backward_scratch(char *memory, long head_s
     s.d = apus_take(&memory, TILE);
     s.lse = apus_take(&memory, TILE);
     s.keep = (uint32_t *)apus_take(&memory, 2 * TILE);
+    s.words = (uint32_t *)apus_take(&memory, 2 * TILE * TILE);
     return s;
 }
 
-// Nine tiles of rows and two of weights must fit, for the largest head too.
-_Static_assert((9L * LARGEST_TILED_HEAD * TILE + 2L * TILE * TILE + 16L * LARGEST_TILED_HEAD) * 4 < SCRATCH_BYTES, "scratch");
+// Nine tiles of rows and four of weights must fit, for the largest head too.
+_Static_assert((9L * LARGEST_TILED_HEAD * TILE + 4L * TILE * TILE + 16L * LARGEST_TILED_HEAD) * 4 < SCRATCH_BYTES, "scratch");
 
 #endif
