@@ -8,7 +8,8 @@ enum DataCard {
         let audit = manifest.audit
         var lines = [
             "# Token dataset", "",
-            "Made by `apus prepare`\(manifest.version.isEmpty ? "" : " \(manifest.version)"). `dataset.json` has every number.", "",
+            "Made by `apus prepare`\(manifest.version.isEmpty ? "" : " \(manifest.version)"). `dataset.json` has every number.",
+            "",
             "| | train | val |", "|---|---:|---:|",
             "| tokens | \(grouped(manifest.train.tokens)) | \(grouped(manifest.val.tokens)) |",
             "| documents | \(grouped(manifest.train.documents)) | \(grouped(manifest.val.documents)) |",

@@ -117,7 +117,8 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
         if files.contains(where: { $0.split == "train" }), files.count > 1 || manifest != nil, val < 20_000 {
             warnings.append(
                 finding(
-                    "validation-small", "the validation split has \(val) tokens; a loss over so few is uncertain by 0.1 nats or more",
+                    "validation-small",
+                    "the validation split has \(val) tokens; a loss over so few is uncertain by 0.1 nats or more",
                     "prepare the data again with a larger --val-fraction"))
         }
     }
@@ -129,7 +130,8 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
                     code: "no-end-of-text",
                     message: "no end-of-text token (\(scan.endOfText.map(String.init) ?? "none known")) occurs, so documents "
                         + "follow each other without a mark",
-                    advice: "if the text has several documents and the tokenizer is GPT-2's, prepare the data again with `apus prepare`"
+                    advice:
+                        "if the text has several documents, prepare it again with `apus prepare` and a tokenizer that has one"
                 ))
         } else if let median = tokensPerDocumentPercentiles?[3], median < 60 {
             warnings.append(

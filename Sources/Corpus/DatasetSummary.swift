@@ -18,7 +18,9 @@ public enum DatasetSummary {
         if let values = manifest.audit.tokensPerDocumentPercentiles, values.count == 7 {
             facts.append("\(values[3]) tokens in the median document")
         }
-        if let value = manifest.audit.unigramEntropy { facts.append("entropy of single tokens \(DataCard.decimal(value, 2)) nats") }
+        if let value = manifest.audit.unigramEntropy {
+            facts.append("entropy of single tokens \(DataCard.decimal(value, 2)) nats")
+        }
         if !facts.isEmpty { lines.append(facts.joined(separator: "; ")) }
         lines += (manifest.audit.warnings ?? []).map { "warning: \($0.message). Cure: \($0.advice)." }
         return lines.joined(separator: "\n")

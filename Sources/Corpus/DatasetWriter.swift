@@ -50,7 +50,8 @@ final class DatasetWriter {
             if mkdir(name, 0o755) == 0 { return name }
             if errno != EEXIST { throw FileError(path: name, operation: "create the folder", errno: errno) }
         }
-        throw FileError(path: path, operation: "create a temporary folder beside", reason: "a thousand of them exist; remove them")
+        throw FileError(
+            path: path, operation: "create a temporary folder beside", reason: "a thousand of them exist; remove them")
     }
 
     func write(_ ids: [UInt8], to split: String) throws {

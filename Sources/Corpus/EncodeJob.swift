@@ -94,10 +94,12 @@ struct EncodeJob {
         if totals.nulls > 0 && counts.tokens.val == 0 {
             let keys = totals.keys.map { $0.isEmpty ? "" : " The first line has: \($0.joined(separator: ", "))." } ?? ""
             throw CorpusError.data(
-                names, "none of its \(totals.nulls) rows has text in the field '\(options.textField)'.\(keys) Choose with --text-field")
+                names,
+                "none of its \(totals.nulls) rows has text in the field '\(options.textField)'.\(keys) Choose with --text-field")
         }
         if counts.tokens.val > 0 {
-            throw CorpusError.data(names, "every document fell into the validation split; lower --val-fraction or give more documents")
+            throw CorpusError.data(
+                names, "every document fell into the validation split; lower --val-fraction or give more documents")
         }
         throw CorpusError.data(names, "there is no text in it")
     }
@@ -106,7 +108,8 @@ struct EncodeJob {
         var manifest = DatasetManifest(
             version: options.version,
             tokenizer: DatasetManifest.TokenizerFacts(
-                name: tokenizer.name, vocabSize: tokenizer.vocabularySize, endOfText: tokenizer.endOfText.map(Int.init), sha256: ""),
+                name: tokenizer.name, vocabSize: tokenizer.vocabularySize, endOfText: tokenizer.endOfText.map(Int.init),
+                sha256: ""),
             dtype: type.rawValue)
         manifest.train = .init(documents: counts.documents.train, tokens: counts.tokens.train, bytes: counts.bytes.train)
         manifest.val = .init(documents: counts.documents.val, tokens: counts.tokens.val, bytes: counts.bytes.val)

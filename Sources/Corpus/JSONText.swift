@@ -15,7 +15,9 @@ package enum JSONText {
         } catch let problem as JSONLine.Problem {
             throw CorpusError(.data, "standard input, line \(number), column \(problem.column): \(problem.reason)")
         }
-        throw CorpusError(.data, "standard input, line \(number): it has no field '\(name)'; one object such as {\"\(name)\":\"...\"} is wanted")
+        throw CorpusError(
+            .data, "standard input, line \(number): it has no field '\(name)'; one object such as {\"\(name)\":\"...\"} is wanted"
+        )
     }
 
     /// An object with one string, as one line.

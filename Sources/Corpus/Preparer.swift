@@ -80,7 +80,8 @@ public struct Preparer {
         let type = TokenType.holding(vocabularySize: tokenizer.vocabularySize)
         let writer = try DatasetWriter(path: options.out, type: type, calls: options.calls)
         warnAboutSpace(plan, type)
-        var job = EncodeJob(sources: sources, options: options, extractor: extractor, tokenizer: tokenizer, plan: plan, type: type)
+        var job = EncodeJob(
+            sources: sources, options: options, extractor: extractor, tokenizer: tokenizer, plan: plan, type: type)
         job.progress = progress
         job.isCancelled = isCancelled
         var manifest = try job.run(into: writer)
@@ -113,7 +114,8 @@ public struct Preparer {
 
     private func maker(_ sources: SourceList, _ extractor: DocumentExtractor) -> TokenizerMaker {
         TokenizerMaker(
-            options: options, items: sources.items, extractor: extractor, progress: progress, note: note, isCancelled: isCancelled)
+            options: options, items: sources.items, extractor: extractor, progress: progress, note: note, isCancelled: isCancelled
+        )
     }
 
     /// Refuses what cannot work before anything is read.

@@ -20,7 +20,9 @@ package struct SingleDocument: Sendable, Equatable {
         case nowhere
 
         init(_ tokenizer: any Tokenizer) {
-            if tokenizer.name == "char" { self = .anywhere } else {
+            if tokenizer.name == "char" {
+                self = .anywhere
+            } else {
                 self = (tokenizer as? BPETokenizer)?.splitPattern == SplitPattern.none ? .nowhere : .betweenWords
             }
         }
@@ -40,8 +42,10 @@ package struct SingleDocument: Sendable, Equatable {
         wasRepaired = stream.wasRepaired
     }
 
-    /// For passes that only look at the text: no boundary, cut between words so that none is counted in two halves.
-    static let unsplit = SingleDocument(codePoints: 0, trainCodePoints: 0, cuts: .betweenWords, wasRepaired: false)
+    /// For passes that only look at the text: no boundary between splits.
+    static func unsplit(_ cuts: Cuts) -> SingleDocument {
+        SingleDocument(codePoints: 0, trainCodePoints: 0, cuts: cuts, wasRepaired: false)
+    }
 
     private init(codePoints: Int, trainCodePoints: Int, cuts: Cuts, wasRepaired: Bool) {
         self.codePoints = codePoints

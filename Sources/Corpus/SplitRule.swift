@@ -58,6 +58,7 @@ package struct ValidationChoice: Sendable, Equatable {
         while digits < 10 { digits *= 10; scale *= 10 }
         return ValidationChoice(
             fraction: digits.rounded(.up) / scale,
-            reason: "raised from \(usualFraction) so that about \(wantedTokens) of the estimated \(tokens) tokens are for validation")
+            reason:
+                "raised from \(usualFraction) so that about \(wantedTokens) of the estimated \(tokens) tokens are for validation")
     }
 }

@@ -113,10 +113,12 @@ enum StoryWords {
         "pony", "goose", "donkey", "lamb", "badger", "robin", "deer", "otter", "hen", "mole",
     ]
     static let animalAdjectives = [
-        "little", "old", "brown", "grey", "shy", "clever", "hungry", "sleepy", "white", "friendly", "tiny", "funny", "young", "quick",
+        "little", "old", "brown", "grey", "shy", "clever", "hungry", "sleepy", "white", "friendly", "tiny", "funny", "young",
+        "quick",
     ]
     static let toys = [
-        "kite", "ball", "boat", "drum", "doll", "train", "puppet", "wagon", "top", "puzzle", "balloon", "whistle", "robot", "flute",
+        "kite", "ball", "boat", "drum", "doll", "train", "puppet", "wagon", "top", "puzzle", "balloon", "whistle", "robot",
+        "flute",
         "swing", "sled",
     ]
     static let colours = [
@@ -133,9 +135,12 @@ enum StoryWords {
     ]
     static let qualities = ["old", "long", "strong", "heavy", "new", "useful", "wooden", "plain", "small", "rusty"]
     static let treasures = [
-        "key", "coin", "shell", "stone", "feather", "ring", "bell", "button", "bead", "marble", "spoon", "medal", "locket", "compass",
+        "key", "coin", "shell", "stone", "feather", "ring", "bell", "button", "bead", "marble", "spoon", "medal", "locket",
+        "compass",
     ]
-    static let shines = ["shiny", "silver", "golden", "smooth", "tiny", "strange", "bright", "blue", "ancient", "pretty", "copper"]
+    static let shines = [
+        "shiny", "silver", "golden", "smooth", "tiny", "strange", "bright", "blue", "ancient", "pretty", "copper",
+    ]
     static let clothes = ["hat", "scarf", "coat", "sock", "mitten", "shoe", "cap", "cloak", "sweater", "apron", "ribbon", "belt"]
     static let places: [(name: String, at: String, to: String)] = [
         ("the forest", "in the forest", "into the forest"), ("the river", "by the river", "down to the river"),
@@ -160,8 +165,10 @@ enum StoryWords {
         "mend the fence", "fetch the milk", "clean the windows", "set the table", "rake the leaves", "fold the sheets",
     ]
     static let villages = [
-        "a small village", "a little town", "a house near the sea", "a village between two hills", "a white house with a green door",
-        "a town with crooked streets", "a cottage at the edge of the woods", "a valley full of apple trees", "a tall house by the canal",
+        "a small village", "a little town", "a house near the sea", "a village between two hills",
+        "a white house with a green door",
+        "a town with crooked streets", "a cottage at the edge of the woods", "a valley full of apple trees",
+        "a tall house by the canal",
         "a quiet street",
     ]
 }

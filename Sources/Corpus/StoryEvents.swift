@@ -38,7 +38,10 @@ enum StoryEvents {
             "beside", "behind", "under", "above", "near", "in front of", "between a <thing> and", "on top of", "next to",
             "around", "past", "opposite",
         ],
-        "size": ["big", "small", "huge", "tiny", "tall", "short", "long", "wide", "narrow", "thick", "thin", "round", "flat", "deep", "enormous", "little"],
+        "size": [
+            "big", "small", "huge", "tiny", "tall", "short", "long", "wide", "narrow", "thick", "thin", "round", "flat", "deep",
+            "enormous", "little",
+        ],
         "smell": [
             "smoke", "cinnamon", "soap", "mushrooms", "wet wool", "lavender", "tar", "salt", "oranges", "leather",
             "paint", "pine", "butter", "roses",

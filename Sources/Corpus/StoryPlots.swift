@@ -25,7 +25,8 @@ enum StoryPlots {
         <when> {hero} found {atreasure} {at}. {He} wanted to keep it, because it was so pretty. But then {he} [saw|met] \
         {worker}, who was looking for something. "Have you lost something?" asked {hero}. "Yes, {atreasure}," said \
         {worker}. "[I have had it all my life|My brother gave it to me|Without it I cannot sleep]." {hero} [thought for \
-        a moment|swallowed hard] and gave it back. {worker} was so <glad> that {whe} gave {him} {afood}. <end>
+        a moment|swallowed hard] and gave it back. {worker} was so [happy|glad|pleased|delighted] that {whe} \
+        gave {him} {afood}. <end>
         """,
         """
         <when> {his} {animal} was gone. <look> "Come back!" {he} called, but [nobody|only the wind] answered. <asked> \

@@ -152,7 +152,8 @@ public final class TokenFile: Sendable {
         guard let found else { return }
         throw CorpusError.data(
             path,
-            "token \(found.position) is id \(found.id), but the vocabulary has \(vocabularySize) ids (0 to \(vocabularySize - 1)): "
+            "token \(found.position) is id \(found.id), but the vocabulary has \(vocabularySize) ids "
+                + "(0 to \(vocabularySize - 1)): "
                 + "it was made with another tokenizer, or holds \(type == .uint16 ? "uint32" : "uint16") ids; "
                 + "set vocab_size to that tokenizer's, or prepare the data again")
     }

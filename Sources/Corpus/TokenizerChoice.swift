@@ -75,7 +75,7 @@ struct TokenizerMaker {
     /// Every character of the sources.
     private func characters() throws -> any Tokenizer {
         let workers = (0..<options.workers).map { _ in CharacterWorker(extractor) }
-        try read(workers, phase: "collecting characters")
+        try read(workers, cuts: .anywhere, phase: "collecting characters")
         var all = CharacterCollector()
         for worker in workers { all.add(worker.collector) }
         guard !all.characters.isEmpty else {
@@ -92,7 +92,8 @@ struct TokenizerMaker {
         let workers = try (0..<options.workers).map { _ in
             WordWorker(extractor, counter: try trainer.makeCounter(), sample: SplitRule(valFraction: share))
         }
-        try read(workers, phase: "counting words")
+        // Cut between words, so that none is counted in two halves.
+        try read(workers, cuts: .betweenWords, phase: "counting words")
         for worker in workers { try trainer.add(worker.counter) }
         let merges = Double(max(size - 257, 1))
         let result = try trainer.train { done in
@@ -110,10 +111,10 @@ struct TokenizerMaker {
         return (result.tokenizer, "trained on \(part): \(documents) documents, \(bytes) bytes")
     }
 
-    private func read<Worker: PipelineWorker>(_ workers: [Worker], phase: String) throws
+    private func read<Worker: PipelineWorker>(_ workers: [Worker], cuts: SingleDocument.Cuts, phase: String) throws
     where Worker.Input == SourceBatch, Worker.Output == Int {
         // A file that is one document is read in pieces here too, whatever its size.
-        let single = isSingle ? SingleDocument.unsplit : nil
+        let single = SplitPlan.isSingleDocument(items, options) ? SingleDocument.unsplit(cuts) : nil
         let reader = SourceReader(items: items, options: options.reading, single: single)
         var bytes = 0
         try OrderedPipeline(workers: workers).run { emit in
@@ -126,8 +127,6 @@ struct TokenizerMaker {
             progress(PrepareProgress(phase: phase, fraction: reader.fraction, documents: 0, tokens: 0, bytes: bytes))
         }
     }
-
-    private var isSingle: Bool { SplitPlan.isSingleDocument(items, options) }
 }
 
 /// Collects the characters of batches on one thread.

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Corpus
 import Foundation
+import RunLog
 
 /// `apus prepare`: sources -> a token dataset; or an audit of one that exists.
 struct PrepareCommand: ParsableCommand {

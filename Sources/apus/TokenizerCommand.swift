@@ -18,7 +18,9 @@ struct TokenizerCommand: ParsableCommand {
         @Option(help: "A folder with GPT-2's vocab.bpe and encoder.json.")
         var vocab: String?
 
-        func load() throws -> any Tokenizer { try TokenizerLoader(download: Downloads.fetch).load(spec: tokenizer, vocabularyFolder: vocab) }
+        func load() throws -> any Tokenizer {
+            try TokenizerLoader(download: Downloads.fetch).load(spec: tokenizer, vocabularyFolder: vocab)
+        }
     }
 }
 
@@ -142,7 +144,8 @@ extension TokenizerCommand {
         static func checked(_ text: String, line: Int, below size: Int) throws -> UInt32 {
             guard let id = UInt32(text), Int(id) < size else {
                 throw CorpusError(
-                    .data, "standard input, line \(line): '\(text.prefix(40))' is no id; ids of this tokenizer are 0 to \(size - 1)")
+                    .data,
+                    "standard input, line \(line): '\(text.prefix(40))' is no id; ids of this tokenizer are 0 to \(size - 1)")
             }
             return id
         }
@@ -150,7 +153,8 @@ extension TokenizerCommand {
         private static func idsOfJSON(_ bytes: UnsafeRawBufferPointer, line: Int, below size: Int) throws -> [UInt32] {
             let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
             guard let numbers = object?["ids"] as? [NSNumber] else {
-                throw CorpusError(.data, "standard input, line \(line): one object such as {\"ids\":[1,2]} is wanted on each line")
+                throw CorpusError(
+                    .data, "standard input, line \(line): one object such as {\"ids\":[1,2]} is wanted on each line")
             }
             return try numbers.map { try checked($0.stringValue, line: line, below: size) }
         }
@@ -194,8 +198,11 @@ extension TokenizerCommand {
                 encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
                 return print(String(decoding: try encoder.encode(facts), as: UTF8.self))
             }
-            print("\(facts.name): \(facts.vocab_size) ids, " + (facts.end_of_text.map { "end-of-text \($0)" } ?? "no end-of-text"))
-            if let merges = facts.merges, let pattern = facts.split_pattern { print("merges \(merges), split pattern \(pattern)") }
+            print(
+                "\(facts.name): \(facts.vocab_size) ids, " + (facts.end_of_text.map { "end-of-text \($0)" } ?? "no end-of-text"))
+            if let merges = facts.merges, let pattern = facts.split_pattern {
+                print("merges \(merges), split pattern \(pattern)")
+            }
             print("longest id \(facts.longest) bytes; tokenizer.json SHA-256 \(facts.sha256)")
         }
     }

@@ -10,8 +10,13 @@ struct PrepareTests {
     /// Documents of many kinds, as JSON lines.
     static func lines(_ count: Int) -> [String] {
         (0..<count).map { k in
-            k % 50 == 7 ? "{\"id\":\(k)}" : k % 50 == 9 ? "{\"text\":\"\"}" : k % 50 == 11 ? "{\"text\":\"the same again\"}"
-                : "{\"id\":\(k),\"text\":\"document \(k) \(String(repeating: "wörd ", count: k % 40))\"}"
+            k % 50 == 7
+                ? "{\"id\":\(k)}"
+                : k % 50 == 9
+                    ? "{\"text\":\"\"}"
+                    : k % 50 == 11
+                        ? "{\"text\":\"the same again\"}"
+                        : "{\"id\":\(k),\"text\":\"document \(k) \(String(repeating: "wörd ", count: k % 40))\"}"
         }
     }
 
@@ -47,7 +52,9 @@ struct PrepareTests {
         #expect(manifest.audit.nullDocuments == 20 && manifest.audit.emptyDocuments == 20)
         #expect(manifest.audit.duplicateDocuments == 19)
         #expect(manifest.sources == [.init(name: file, bytes: try folder.bytes("a.jsonl").count, documents: 980)])
-        #expect(manifest.files.map(\.crc32c) == [train, val].map { ids in tokenBytes(ids).withUnsafeBytes { CRC32C.text(CRC32C.of($0)) } })
+        #expect(
+            manifest.files.map(\.crc32c)
+                == [train, val].map { ids in tokenBytes(ids).withUnsafeBytes { CRC32C.text(CRC32C.of($0)) } })
         #expect(try DatasetManifest.read(path: folder("out/dataset.json")) == manifest)
         #expect(folder.names("out") == ["data-card.md", "dataset.json", "tokenizer.json", "train.bin", "val.bin"])
         #expect(manifest.tokenizer.sha256 == SHA256.hex(of: try folder.bytes("out/tokenizer.json")))
@@ -67,7 +74,8 @@ struct PrepareTests {
         let folder = try TemporaryFolder()
         let json = Array(Self.lines(3000).joined(separator: "\n").utf8)
         let sources = [
-            try folder.write("a.jsonl", json), try folder.write("b.jsonl.gz", gzip(json)), try folder.write("c.txt", "one\n\ntwo\n\n\n\nthree"),
+            try folder.write("a.jsonl", json), try folder.write("b.jsonl.gz", gzip(json)),
+            try folder.write("c.txt", "one\n\ntwo\n\n\n\nthree"),
             "stories:700",
         ]
         var all: [[[UInt8]]] = []
@@ -111,7 +119,10 @@ struct PrepareTests {
     @Test(arguments: [1, 7, 100, 4096]) func readingInPiecesGivesTheSameIds(chunk: Int) throws {
         // The worst for cuts: blanks in runs, contractions, line ends of both kinds, digits, marks, ill-formed bytes.
         var random = TestRandom(UInt64(chunk))
-        let parts = ["it's", " don't", "\n", "\r\n", "  ", " ", "\t", "word", " longer words here", "12 345", "...", "é", " ü", "日本", "\u{A0}", "x", " y", "\n\n a", "'ll "]
+        let parts = [
+            "it's", " don't", "\n", "\r\n", "  ", " ", "\t", "word", " longer words here", "12 345", "...", "é", " ü", "日本",
+            "\u{A0}", "x", " y", "\n\n a", "'ll ",
+        ]
         var bytes: [UInt8] = []
         for k in 0..<6000 {
             bytes += Array((parts.randomElement(using: &random) ?? "").utf8)
@@ -202,19 +213,32 @@ struct PrepareTests {
     @Test func aFullDiskLeavesNothingBehind() throws {
         let folder = try TemporaryFolder()
         let file = try folder.write("a.jsonl", Self.lines(500).joined(separator: "\n"))
-        // The disk fills up at the first, at a later write, at the flush of a file, at the last rename.
-        for failing in 0..<12 {
-            let count = Counter()
+        // The disk fills up at the first write, at the second, ..., until none is left that can fail.
+        var failing = 0
+        while failing < 50 {
+            let count = Counter(), limit = failing
             var calls = FileCalls.system
             calls.write = { file, bytes, size in
-                if count.next() < failing { return FileCalls.system.write(file, bytes, size) }
+                if count.next() < limit { return FileCalls.system.write(file, bytes, size) }
                 errno = ENOSPC
                 return -1
             }
-            let text = message { try prepare([file], folder("out")) { $0.calls = calls; $0.reading.batchSize = 4000 } }
-            #expect(text.contains("the disk is full; free some space"), "\(text)")
-            #expect(folder.names() == ["a.jsonl"])
+            do {
+                _ = try prepare([file], folder("out")) {
+                    $0.calls = calls
+                    $0.reading.batchSize = 4000
+                    $0.reading.pieceSize = 4000
+                }
+                break
+            } catch {
+                #expect("\(error)".contains("the disk is full; free some space"), "\(error)")
+                #expect(folder.names() == ["a.jsonl"])
+            }
+            failing += 1
         }
+        // Two token files and three others, at least.
+        #expect(failing >= 5 && failing < 50)
+        try FileManager.default.removeItem(atPath: folder("out"))
         var calls = FileCalls.system
         calls.rename = { from, to in
             if to.hasSuffix("/out") {
@@ -244,14 +268,18 @@ struct PrepareTests {
 
     @Test func wrongOptionsAreRefusedBeforeAnythingIsRead() throws {
         let folder = try TemporaryFolder()
-        func refusal(_ change: (inout PrepareOptions) -> Void) -> String { message { try prepare(["stories:5"], folder("out"), change) } }
+        func refusal(_ change: (inout PrepareOptions) -> Void) -> String {
+            message { try prepare(["stories:5"], folder("out"), change) }
+        }
         #expect(refusal { $0.valFraction = 1 }.contains("--val-fraction is 1.0; it must be at least 0 and below 1"))
         #expect(refusal { $0.valFraction = .nan }.contains("--val-fraction is nan"))
         #expect(refusal { $0.workers = 0 }.contains("--workers is 0"))
         #expect(refusal { $0.separator = "" }.contains("--separator is empty"))
         #expect(message { try TokenizerChoice("bpe:12") }.contains("bpe:4096"))
         #expect(message { try TokenizerChoice("bpe") }.contains("bpe:4096"))
-        #expect(message { try prepare(["stories:5"], folder("out"), tokenizer: .file(folder("none.json"))) }.contains("there is no tokenizer"))
+        #expect(
+            message { try prepare(["stories:5"], folder("out"), tokenizer: .file(folder("none.json"))) }.contains(
+                "there is no tokenizer"))
         #expect(folder.names().isEmpty)
     }
 

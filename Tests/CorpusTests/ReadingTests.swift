@@ -31,7 +31,10 @@ struct ReadingTests {
         try folder.write("in/d.txt.zst", zstd(Array("fourth".utf8)))
         let expected = ["before the folder's, as '.' sorts before '/'", "first", "second", "third", "fourth"]
         #expect(try Self.documents([folder("in")], in: folder) == expected)
-        #expect(try Self.documents([folder("in/?.txt*")], in: folder) == ["before the folder's, as '.' sorts before '/'", "second", "third", "fourth"])
+        #expect(
+            try Self.documents([folder("in/?.txt*")], in: folder) == [
+                "before the folder's, as '.' sorts before '/'", "second", "third", "fourth",
+            ])
         #expect(try Self.documents([folder("in/b.txt"), folder("in/a/z.md")], in: folder) == ["second", "first"])
     }
 
@@ -61,11 +64,16 @@ struct ReadingTests {
     @Test func unescapingAgreesWithFoundation() throws {
         let folder = try TemporaryFolder()
         var random = TestRandom(3)
-        let pieces = ["a", "\\n", "\\\"", "\\\\", "\\/", "\\b\\f\\t\\r", "\\u0041", "\\u00e9", "\\u20AC", "\\ud834\\udd1e", "ß", "日", "{", "]", ",", ":"]
+        let pieces = [
+            "a", "\\n", "\\\"", "\\\\", "\\/", "\\b\\f\\t\\r", "\\u0041", "\\u00e9", "\\u20AC", "\\ud834\\udd1e", "ß", "日", "{",
+            "]", ",", ":",
+        ]
         var lines: [String] = [], expected: [String] = []
         for k in 0..<400 {
-            let value = (0..<Int.random(in: 1...9, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
-            let noise = ["\"x\":[1,{\"text\":\"no\"},[]],", "\"y\":{\"a\":{},\"b\":-1.5e-3},", "\"z\":[true,false,null],", ""][k % 4]
+            let value = (0..<Int.random(in: 1...9, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }
+                .joined()
+            let noise = ["\"x\":[1,{\"text\":\"no\"},[]],", "\"y\":{\"a\":{},\"b\":-1.5e-3},", "\"z\":[true,false,null],", ""][
+                k % 4]
             let line = "{ \(noise) \"te\\u0078t\" : \"\(value)\" , \"w\":\"\\\\\" }"
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
             lines.append(line)
@@ -77,24 +85,31 @@ struct ReadingTests {
 
     @Test func loneSurrogatesBecomeReplacements() throws {
         let folder = try TemporaryFolder()
-        let lines = [#"{"text":"a\ud83db"}"#, #"{"text":"\ude00"}"#, #"{"text":"\ud83d\u0041"}"#, #"{"text":"\ud83d\ud83d\ude00"}"#]
+        let lines = [
+            #"{"text":"a\ud83db"}"#, #"{"text":"\ude00"}"#, #"{"text":"\ud83d\u0041"}"#, #"{"text":"\ud83d\ud83d\ude00"}"#,
+        ]
         try folder.write("a.jsonl", lines.joined(separator: "\n"))
         #expect(try Self.documents([folder("a.jsonl")], in: folder) == ["a\u{FFFD}b", "\u{FFFD}", "\u{FFFD}A", "\u{FFFD}😀"])
     }
 
     @Test func theLastOfRepeatedKeysCounts() throws {
         let folder = try TemporaryFolder()
-        try folder.write("a.jsonl", "{\"text\":\"no\",\"text\":\"yes\"}\n{\"text\":\"no\",\"text\":null}\n{\"text\":null,\"text\":\"too\"}")
+        try folder.write(
+            "a.jsonl", "{\"text\":\"no\",\"text\":\"yes\"}\n{\"text\":\"no\",\"text\":null}\n{\"text\":null,\"text\":\"too\"}")
         #expect(try Self.documents([folder("a.jsonl")], in: folder) == ["yes", "too"])
     }
 
     @Test(arguments: [
-        ("[1]", "a line must be one JSON object"), ("{\"text\":\"x\"", "the line ends too early"), ("{\"text\":\"x", "a string has no end"),
+        ("[1]", "a line must be one JSON object"), ("{\"text\":\"x\"", "the line ends too early"),
+        ("{\"text\":\"x", "a string has no end"),
         ("{\"text\":\"x\"} {}", "more follows the object"), ("{\"text\":\"\\x\"}", "a backslash must be followed"),
         ("{\"text\":\"\\u12g4\"}", "four hexadecimal digits"), ("{\"text\":12}", "the field 'text' is not a string"),
-        ("{\"a\":[1,2}", "',' or a closing bracket is wanted"), ("{\"a\":tru}", "a value is wanted"), ("{\"a\" 1}", "':' is wanted"),
-        ("{a:1}", "a key in quotes is wanted"), ("{\"a\":1,}", "a key in quotes is wanted"), ("{\"a\":\"\u{1}\"}", "control character"),
-        ("{\"text\":\"\u{1}\"}", "control character"), ("{\"a\":{\"b\":}}", "a value is wanted"), ("{\"a\":[1,]}", "a value is wanted"),
+        ("{\"a\":[1,2}", "',' or a closing bracket is wanted"), ("{\"a\":tru}", "a value is wanted"),
+        ("{\"a\" 1}", "':' is wanted"),
+        ("{a:1}", "a key in quotes is wanted"), ("{\"a\":1,}", "a key in quotes is wanted"),
+        ("{\"a\":\"\u{1}\"}", "control character"),
+        ("{\"text\":\"\u{1}\"}", "control character"), ("{\"a\":{\"b\":}}", "a value is wanted"),
+        ("{\"a\":[1,]}", "a value is wanted"),
         ("{\"a\":" + String(repeating: "[", count: 2000), "nested too deeply"), ("{\"a\":\"\\", "a string has no end"),
     ]) func aMalformedLineIsNamed(line: String, reason: String) throws {
         let folder = try TemporaryFolder()
@@ -119,10 +134,18 @@ struct ReadingTests {
         let folder = try TemporaryFolder()
         let file = try folder.write("a.txt", String(repeating: "x", count: 3000))
         let other = try folder.write("b.txt", "y")
-        let text = message { try Self.documents([file, other], in: folder) { $0.reading.largestDocument = 2000; $0.reading.pieceSize = 100 } }
+        let text = message {
+            try Self.documents([file, other], in: folder) {
+                $0.reading.largestDocument = 2000; $0.reading.pieceSize = 100
+            }
+        }
         #expect(text.contains(file) && text.contains("--separator"))
         let lines = try folder.write("c.jsonl", "{\"text\":\"short\"}\n{\"text\":\"\(String(repeating: "x", count: 3000))\"}")
-        let second = message { try Self.documents([lines], in: folder) { $0.reading.largestDocument = 2000; $0.reading.pieceSize = 100 } }
+        let second = message {
+            try Self.documents([lines], in: folder) {
+                $0.reading.largestDocument = 2000; $0.reading.pieceSize = 100
+            }
+        }
         #expect(second.contains("line 2 is longer than"))
     }
 

@@ -31,7 +31,8 @@ struct SharedDataTests {
             var files: [[UInt8]] = []
             for wholeRowGroup in [32 << 20, 0] {
                 let folder = try TemporaryFolder()
-                var options = PrepareOptions(sources: [parquet + "/" + name], out: folder("out"), tokenizer: .ready(ByteTokenizer()))
+                var options = PrepareOptions(
+                    sources: [parquet + "/" + name], out: folder("out"), tokenizer: .ready(ByteTokenizer()))
                 options.valFraction = 0
                 options.workers = 3
                 options.reading.wholeRowGroup = wholeRowGroup
@@ -43,7 +44,9 @@ struct SharedDataTests {
                 if !hasNulls { #expect(manifest.train.bytes == facts["utf8_bytes"] as? Int) }
                 if emptyCount == 0 {
                     let joined = try folder.ids("out/train.bin").dropLast().map { $0 == 256 ? 0 : UInt8($0) }
-                    #expect(SHA256.hex(of: joined) == facts[(hasNulls ? prefix : "") + "text_sha256_joined_by_0"] as? String, "\(name)")
+                    #expect(
+                        SHA256.hex(of: joined) == facts[(hasNulls ? prefix : "") + "text_sha256_joined_by_0"] as? String,
+                        "\(name)")
                 }
                 files.append(try folder.bytes("out/train.bin"))
             }
@@ -67,7 +70,9 @@ struct SharedDataTests {
     }
 
     @Test func goldenTokensAreReadInTheGoldenOrder() throws {
-        guard let path = sharedData("golden/nanogpt-tiny-bias/tokens.bin", for: "goldenTokensAreReadInTheGoldenOrder") else { return }
+        guard let path = sharedData("golden/nanogpt-tiny-bias/tokens.bin", for: "goldenTokensAreReadInTheGoldenOrder") else {
+            return
+        }
         let file = try TokenFile(path: path)
         try file.validate(vocabularySize: 500)
         let samples = try TokenSamples(

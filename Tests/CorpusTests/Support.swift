@@ -4,7 +4,6 @@ import Foundation
 import Testing
 import Tokenization
 
-
 /// A tokenizer with one id a byte, so that expected ids can be written down without one.
 struct ByteTokenizer: Tokenizer {
     var name = "bytes"
@@ -51,8 +50,12 @@ final class TemporaryFolder {
     func ids(_ name: String, wide: Bool = false) throws -> [Int] {
         try bytes(name).withUnsafeBytes { raw in
             wide
-                ? (0..<raw.count / 4).map { Int(UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self))) }
-                : (0..<raw.count / 2).map { Int(UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))) }
+                ? (0..<raw.count / 4).map {
+                    Int(UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)))
+                }
+                : (0..<raw.count / 2).map {
+                    Int(UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)))
+                }
         }
     }
 
