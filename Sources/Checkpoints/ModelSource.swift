@@ -105,7 +105,7 @@ public struct ModelSource: Sendable {
         var skipped: [SkippedCheckpoint] = []
         if choice == nil || choice == .best, let best = store.best() {
             do {
-                try store.verify(best)
+                try store.verify(best, weightsOnly: true)
                 return try load(best, kind: .run, skipped: [])
             } catch {
                 // Asked for by name, a damaged checkpoint is an error; as a default, the newest valid one will do.
@@ -120,29 +120,29 @@ public struct ModelSource: Sendable {
         }
         if case .step(let step)? = choice {
             let info = try store.checkpoint(step: step)
-            try store.verify(info)
+            try store.verify(info, weightsOnly: true)
             return try load(info, kind: .run, skipped: [])
         }
-        guard let found = try store.latestValid() else {
+        guard let found = try store.latestValid(weightsOnly: true) else {
             throw FileError(path: path, operation: "find a checkpoint in", reason: "the run has not saved one yet")
         }
         return try load(found.info, kind: .run, skipped: skipped + found.skipped)
     }
 
     private static func load(_ info: CheckpointInfo, kind: Kind, skipped: [SkippedCheckpoint]) throws -> ModelSource {
-        let loaded = try CheckpointStore.open(info)
+        let model = try CheckpointStore.openWeights(info).model
         let facts: ModelFacts
-        if let stored = ModelFacts(metadata: loaded.model.metadata) {
+        if let stored = ModelFacts(metadata: model.metadata) {
             facts = stored
         } else {
             // Without facts in the file, the run's record two folders up knows what shapes do not tell.
             let record = (try? MappedFile(path: info.path + "/../../run.json")).flatMap { try? StrictJSON.parse($0.bytes) }
             facts = try infer(
-                loaded.model, nHead: record?["config"]?["n_head"]?.integer,
+                model, nHead: record?["config"]?["n_head"]?.integer,
                 activation: record?["config"]?["activation"]?.string ?? "gelu")
         }
         return try ModelSource(path: info.path, kind: kind, facts: facts, step: info.step, skipped: skipped) { name in
-            try float32(loaded.model, name, as: name)
+            try float32(model, name, as: name)
         }
     }
 

@@ -228,23 +228,34 @@ struct StrictJSONParser {
         return value
     }
 
+    /// -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?
     private mutating func number() throws -> StrictJSON {
         let start = position
+        if byte == UInt8(ascii: "-") { position += 1 }
+        let leadsWithZero = byte == UInt8(ascii: "0")
+        guard let whole = digits(), !(leadsWithZero && whole > 1) else { throw error("this is no value") }
         var isWhole = true
-        while let next = byte {
-            switch next {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): break
-            case UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"), UInt8(ascii: "+"): isWhole = false
-            default: return try number(String(decoding: bytes[start..<position], as: UTF8.self), isWhole)
-            }
+        if byte == UInt8(ascii: ".") {
             position += 1
+            isWhole = false
+            guard digits() != nil else { throw error("a number without digits after its point") }
         }
-        return try number(String(decoding: bytes[start..<position], as: UTF8.self), isWhole)
+        if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
+            position += 1
+            isWhole = false
+            if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { position += 1 }
+            guard digits() != nil else { throw error("a number without digits in its exponent") }
+        }
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
+        if isWhole, let value = Int(text) { return .integer(value) }
+        guard let value = Double(text), value.isFinite else { throw error("the number \(text.prefix(40)) is too large") }
+        return .number(value)
     }
 
-    private func number(_ text: String, _ isWhole: Bool) throws -> StrictJSON {
-        if isWhole, let value = Int(text) { return .integer(value) }
-        guard let value = Double(text), value.isFinite else { throw error("'\(text.prefix(40))' is no number") }
-        return .number(value)
+    /// Steps over digits; their count, or nil when there is none.
+    private mutating func digits() -> Int? {
+        let start = position
+        while let next = byte, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(next) { position += 1 }
+        return position > start ? position - start : nil
     }
 }

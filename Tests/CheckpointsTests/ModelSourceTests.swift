@@ -43,6 +43,13 @@ import Testing
         try overwrite(path, bytes)
         let fallback = try ModelSource.open(path: run.path)
         #expect(fallback.step == 3 && fallback.skipped.map(\.name) == ["step-00000002"])
+        // Without training on, a damaged optimizer does no harm.
+        let optimizer = run.file("checkpoints/step-00000003/optimizer.safetensors")
+        var moments = try Data(contentsOf: URL(fileURLWithPath: optimizer))
+        moments[0] ^= 1
+        try overwrite(optimizer, moments)
+        #expect(try ModelSource.open(path: run.path).step == 3)
+        #expect(try store.latestValid()?.info.step == 1)
         #expect(throws: FileError.self) { try ModelSource.open(path: run.path, checkpoint: .best) }
         #expect(throws: FileError.self) { try ModelSource.open(path: run.path, checkpoint: .step(2)) }
         #expect(throws: FileError.self) { try ModelSource.open(path: run.path, checkpoint: .step(9)) }

@@ -66,6 +66,15 @@ func moments(_ facts: ModelFacts) -> [TensorSource] {
         #expect(archive.entries["ckpt/version"].map { archive.bytes($0).elementsEqual([0x33, 0x0a]) } == true)
     }
 
+    /// Sizes and places of 64 bits, as files of 4 GiB and more have them.
+    @Test func zip64EntriesAreFound() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(storedZip([("first", [1, 2, 3]), ("second", [4, 5])], zip64: true), "x.zip")
+        let archive = try ZipArchive(file: MappedFile(path: path))
+        #expect(archive.entries["first"].map { Array(archive.bytes($0)) } == [1, 2, 3])
+        #expect(archive.entries["second"].map { Array(archive.bytes($0)) } == [4, 5])
+    }
+
     @Test func crc32HasTheStandardCheckValue() {
         var crc = CRC32()
         Array("123456789".utf8).withUnsafeBytes { crc.update($0) }
@@ -255,18 +264,34 @@ func moments(_ facts: ModelFacts) -> [TensorSource] {
     }
 }
 
-/// A zip file of stored entries without alignment, 64-bit records or checksums: the simplest that readers accept.
-func storedZip(_ entries: [(String, [UInt8])]) -> [UInt8] {
+/// A zip file of stored entries without alignment or checksums: the simplest that readers accept.
+///
+/// - Parameter zip64: say sizes and places in the 64-bit fields only
+func storedZip(_ entries: [(String, [UInt8])], zip64: Bool = false) -> [UInt8] {
     func little(_ value: Int, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
     var file: [UInt8] = [], directory: [UInt8] = []
     for (name, bytes) in entries {
         let offset = file.count, name = Array(name.utf8), sizes = little(0, 4) + little(bytes.count, 4) + little(bytes.count, 4)
         file +=
             little(0x0403_4b50, 4) + little(20, 2) + little(0, 8) + sizes + little(name.count, 2) + little(0, 2) + name + bytes
-        directory += little(0x0201_4b50, 4) + little(20, 2) + little(20, 2) + little(0, 8) + sizes + little(name.count, 2)
-        directory += little(0, 12) + little(offset, 4) + name
+        directory += little(0x0201_4b50, 4) + little(20, 2) + little(20, 2) + little(0, 8)
+        directory += (zip64 ? little(0, 4) + little(-1, 8) : sizes) + little(name.count, 2)
+        directory += little(zip64 ? 34 : 0, 2) + little(0, 10) + little(zip64 ? -1 : offset, 4) + name
+        if zip64 {
+            // Another extra field first, then the 64-bit one: size, stored size, place.
+            directory += little(0x7075, 2) + little(2, 2) + [7, 7]
+            directory += little(1, 2) + little(24, 2) + little(bytes.count, 8) + little(bytes.count, 8) + little(offset, 8)
+        }
     }
     let start = file.count
-    return file + directory + little(0x0605_4b50, 4) + little(0, 4) + little(entries.count, 2) + little(entries.count, 2)
+    file += directory
+    if zip64 {
+        let record = file.count
+        file += little(0x0606_4b50, 4) + little(44, 8) + little(45, 2) + little(45, 2) + little(0, 8)
+        file += little(entries.count, 8) + little(entries.count, 8) + little(directory.count, 8) + little(start, 8)
+        file += little(0x0706_4b50, 4) + little(0, 4) + little(record, 8) + little(1, 4)
+        return file + little(0x0605_4b50, 4) + little(0, 4) + little(-1, 12) + little(0, 2)
+    }
+    return file + little(0x0605_4b50, 4) + little(0, 4) + little(entries.count, 2) + little(entries.count, 2)
         + little(directory.count, 4) + little(start, 4) + little(0, 2)
 }
