@@ -23,7 +23,8 @@ typedef struct {
 
 /// Where token t of a head starts.
 static inline void *apus_token(apus_heads_t view, apus_dtype_t dtype, head_t head, long t) {
-    return (char *)view.data + (head.b * view.batch_stride + t * view.token_stride + head.h * view.head_stride) * apus_size(dtype);
+    const long element = head.b * view.batch_stride + t * view.token_stride + head.h * view.head_stride;
+    return (char *)view.data + element * apus_size(dtype);
 }
 
 static inline float *apus_lse(const attention_args_t *args, head_t head, long t) {

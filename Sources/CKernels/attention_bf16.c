@@ -62,7 +62,8 @@ APUS_INLINE __m512i pair(vf even, vf odd) {
     return _mm512_permutexvar_epi16(_mm512_loadu_si512(turns), (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 
-static FN(product_t) words_product(const uint32_t *a, long a_row, long a_step, const uint32_t *b, long b_row, float *c, long c_row) {
+static FN(product_t) words_product(
+    const uint32_t *a, long a_row, long a_step, const uint32_t *b, long b_row, float *c, long c_row) {
     return (FN(product_t)){(const float *)a, a_row, a_step, (const float *)b, b_row, c, c_row};
 }
 
@@ -182,7 +183,10 @@ APUS_INLINE void weights_of(
     for (long q = 0; q < TILE; q += 2 * W) {
         for (long j = 0; j < keys; j += 2) {
             vf p[2][2], ds[2][2];
-            for (int n = 0; n < 4; n++) weight(s, j + n / 2, q + n % 2 * W, ahead, keep, factor, scale, &p[n / 2][n % 2], &ds[n / 2][n % 2]);
+            for (int n = 0; n < 4; n++) {
+                const int key = n / 2, part = n % 2;
+                weight(s, j + key, q + part * W, ahead, keep, factor, scale, &p[key][part], &ds[key][part]);
+            }
             for (int n = 0; n < 2; n++) {
                 _mm512_storeu_si512(words.p + ((j + n) * TILE + q) / 2, (__m512i)_mm512_cvtne2ps_pbh(p[n][1], p[n][0]));
                 _mm512_storeu_si512(words.ds + ((j + n) * TILE + q) / 2, (__m512i)_mm512_cvtne2ps_pbh(ds[n][1], ds[n][0]));
@@ -204,9 +208,10 @@ static void backward_tile(
     const weight_words_t words = {s.words, s.words + TILE * TILE / 2, s.words + TILE * TILE};
     load_words(rows, args->k, shape, head, s0, keys);
     pair_rows(k_pairs, rows, padded);
-    FN(product)(words_product(rows, padded / 2, 1, (uint32_t *)s.q_columns, TILE, s.p, TILE), 2 * pairs, TILE, (size + 1) / 2, 0);
+    const long steps = (size + 1) / 2, query_steps = even(queries) / 2;
+    FN(product)(words_product(rows, padded / 2, 1, (uint32_t *)s.q_columns, TILE, s.p, TILE), 2 * pairs, TILE, steps, 0);
     load_words(rows, args->v, shape, head, s0, keys);
-    FN(product)(words_product(rows, padded / 2, 1, (uint32_t *)s.dout_columns, TILE, s.ds, TILE), 2 * pairs, TILE, (size + 1) / 2, 0);
+    FN(product)(words_product(rows, padded / 2, 1, (uint32_t *)s.dout_columns, TILE, s.ds, TILE), 2 * pairs, TILE, steps, 0);
     if (keep != NULL) {
         FN(load_keep)(keep, args, head, t0, queries, s0, keys);
         weights_of(s, words, 2 * pairs, ahead, keep, factor, scale);
@@ -217,9 +222,8 @@ static void backward_tile(
     }
     if (dq != NULL) FN(product)(words_product(words.ds_pairs, 1, TILE, k_pairs, padded, dq, padded), queries, padded, pairs, 1);
     if (dk == NULL) return;
-    const long steps = even(queries) / 2;
-    FN(product)(words_product(words.p, TILE / 2, 1, (uint32_t *)s.dout, padded, dv, padded), keys, padded, steps, 1);
-    FN(product)(words_product(words.ds, TILE / 2, 1, (uint32_t *)s.q, padded, dk, padded), keys, padded, steps, 1);
+    FN(product)(words_product(words.p, TILE / 2, 1, (uint32_t *)s.dout, padded, dv, padded), keys, padded, query_steps, 1);
+    FN(product)(words_product(words.ds, TILE / 2, 1, (uint32_t *)s.q, padded, dk, padded), keys, padded, query_steps, 1);
 }
 
 #define LOAD_QUERIES load_queries

@@ -42,7 +42,8 @@ APUS_INLINE void FN(micro)(const FN(product_t) * p, long m, long n, long k, int 
 }
 
 /// All rows of some vectors of c: as many rows at once as registers allow, then one by one.
-APUS_INLINE void FN(panel)(const FN(product_t) * p, long rows, long n, long k, int accumulate, const int step, const int vectors) {
+APUS_INLINE void FN(panel)(
+    const FN(product_t) * p, long rows, long n, long k, int accumulate, const int step, const int vectors) {
     long m = 0;
     for (; m + step <= rows; m += step) FN(micro)(p, m, n, k, accumulate, step, vectors);
     for (; m < rows; m++) FN(micro)(p, m, n, k, accumulate, 1, vectors);

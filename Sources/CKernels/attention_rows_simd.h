@@ -61,7 +61,8 @@ APUS_INLINE vf FN(masked)(vf score, long q, long key, long ahead) {
 }
 
 /// The bits of dropout for a tile: word [half][query], bit key % 32.
-static inline void FN(load_keep)(uint32_t *words, const attention_args_t *args, head_t head, long t, long queries, long s, long keys) {
+static inline void FN(load_keep)(
+    uint32_t *words, const attention_args_t *args, head_t head, long t, long queries, long s, long keys) {
     for (long q = 0; q < queries; q++) {
         const uint64_t bits = apus_attention_keep(args, head, t + q, s, (int)keys);
         words[q] = (uint32_t)bits;

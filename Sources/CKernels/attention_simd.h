@@ -11,7 +11,8 @@
 
 /// One tile's step of the online softmax: scores become weights relative to the new maximum; returns by `shrink` what the
 /// sums so far must be multiplied by.
-static void FN(softmax_tile)(float *p, long keys, long ahead, float *max, float *sum, float *shrink, const uint32_t *keep, float scale) {
+static void FN(softmax_tile)(
+    float *p, long keys, long ahead, float *max, float *sum, float *shrink, const uint32_t *keep, float scale) {
     for (long q = 0; q < TILE; q += W) {
         const vf before = vload(max + q);
         vf largest = before, second = before;

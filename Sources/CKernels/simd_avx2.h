@@ -61,7 +61,9 @@ APUS_INLINE float FN(sum)(vf v) {
 }
 
 /// x < 0 ? a : b
-APUS_INLINE vf FN(negative)(vf x, vf a, vf b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ)); }
+APUS_INLINE vf FN(negative)(vf x, vf a, vf b) {
+    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
+}
 
 /// value where bit `bit` of the lane's word is set, else 0.
 APUS_INLINE vf FN(where_bit)(const uint32_t *words, int bit, vf value) {

@@ -13,10 +13,12 @@
 #define vload(p) _mm512_loadu_ps(p)
 #define vstore(p, v) _mm512_storeu_ps(p, v)
 #if defined(APUS_WITH_BF16)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
+#define TARGET target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16")
 #else
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#define TARGET target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
 #endif
+#pragma clang attribute push(__attribute__((TARGET)), apply_to = function)
+#undef TARGET
 
 APUS_INLINE __mmask16 FN(lanes)(int n) { return (__mmask16)((1u << n) - 1); }
 

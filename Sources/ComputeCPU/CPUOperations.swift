@@ -118,7 +118,8 @@ extension apus_attention_t {
 extension HeadView {
     /// The kernels' form of a view, after a check that all its elements lie within the tensor.
     fileprivate func heads(_ shape: AttentionShape, _ length: Int) -> apus_heads_t {
-        let last = start + max(0, shape.batch - 1) * batchStride + max(0, length - 1) * tokenStride
+        let last =
+            start + max(0, shape.batch - 1) * batchStride + max(0, length - 1) * tokenStride
             + max(0, shape.heads - 1) * headStride + shape.headSize
         precondition(start >= 0 && last <= tensor.count, "heads up to element \(last) of a tensor of \(tensor.count)")
         return apus_heads_t(

@@ -3,9 +3,9 @@ import CKernels
 import Compute
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 // Matrix products, classifier and what ends a step.
@@ -19,7 +19,8 @@ extension CPUBackend {
         switch epilogue {
         case .none: break
         case .activation(let activation, let preactivation):
-            precondition(preactivation.count == out.count && preactivation.dtype == x.dtype, "preactivation \(preactivation.shape)")
+            precondition(
+                preactivation.count == out.count && preactivation.dtype == x.dtype, "preactivation \(preactivation.shape)")
             after.activation = activation.kernel
             after.preactivation = preactivation.pointer
         case .residual(let residual):

@@ -2,9 +2,9 @@
 import Compute
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// Blocks of zeroed memory straight from the operating system, and how much of it this process has taken.

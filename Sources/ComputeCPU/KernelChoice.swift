@@ -46,7 +46,8 @@ public enum CPUBackendError: Error, CustomStringConvertible, Equatable {
         switch self {
         case .kernelsUnavailable(let asked, let best):
             let have = KernelChoice.available.map(\.rawValue).joined(separator: ", ")
-            return "this CPU cannot run the \(asked.rawValue) kernels; it has \(have): leave the choice open or take \(best.rawValue)"
+            return
+                "this CPU cannot run the \(asked.rawValue) kernels; it has \(have): leave the choice open or take \(best.rawValue)"
         case .invalidThreadCount(let count):
             return "threads is \(count); it must be 0 (one a core) or 1 to \(CPUBackend.largestThreadCount)"
         case .threadsRefused(let count):

@@ -2,7 +2,7 @@
 import Compute
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Causal attention in float64, dense in [B, T, NH, HS], written from the formula.
@@ -25,7 +25,8 @@ struct AttentionReference {
     }
 
     func forward(_ q: [Double], _ k: [Double], _ v: [Double]) -> (out: [Double], lse: [Double]) {
-        var out = [Double](repeating: 0, count: shape.batch * shape.queryLength * shape.heads * shape.headSize), lse: [Double] = []
+        var out = [Double](repeating: 0, count: shape.batch * shape.queryLength * shape.heads * shape.headSize),
+            lse: [Double] = []
         for b in 0..<shape.batch {
             for h in 0..<shape.heads {
                 for t in 0..<shape.queryLength {
@@ -85,7 +86,8 @@ extension Lab {
         }
         var views = [try dense(q, shape.queryLength), try dense(k, shape.keyLength), try dense(v, shape.keyLength)]
         if problem.packed { views = try pack([q, k, v], problem) }
-        let dropout = problem.probability > 0
+        let dropout =
+            problem.probability > 0
             ? Dropout(
                 probability: problem.probability, seed: Self.dropoutSeed, site: 4, state: try state([.sampleIndex: sampleIndex]))
             : nil
@@ -118,7 +120,8 @@ extension Lab {
         let tensor = try tensor(values, nil, problem.dtype)
         return (0..<3).map {
             HeadView(
-                tensor, start: 1 + $0 * width, batchStride: length * 3 * width, tokenStride: 3 * width, headStride: shape.headSize)
+                tensor, start: 1 + $0 * width, batchStride: length * 3 * width, tokenStride: 3 * width, headStride: shape.headSize
+            )
         }
     }
 

@@ -16,7 +16,10 @@ import Testing
         var numbers = Numbers(problem.shape.keyLength * 1000 + problem.shape.headSize)
         // Scores of some units, so that the softmax is neither flat nor one-hot.
         func rounded(_ x: [Double], _ factor: Double) -> [Double] {
-            x.map { problem.dtype == .bfloat16 ? Double(BFloat16.float(BFloat16.bits(Float($0 * factor)))) : Double(Float($0 * factor)) }
+            x.map {
+                problem.dtype == .bfloat16
+                    ? Double(BFloat16.float(BFloat16.bits(Float($0 * factor)))) : Double(Float($0 * factor))
+            }
         }
         return (
             rounded(numbers.uniform(problem.queryCount), 3), rounded(numbers.uniform(problem.keyCount), 3),
@@ -24,7 +27,7 @@ import Testing
         )
     }
 
-    @Test(arguments: Engine.all, cases) func forward(_ engine: Engine, _ problem: AttentionCase) throws {
+    @Test(arguments: Engine.eachISA, cases) func forward(_ engine: Engine, _ problem: AttentionCase) throws {
         let (q, k, v, _) = Self.inputs(problem)
         let got = try engine.lab().run(problem, q: q, k: k, v: v)
         let expected = AttentionReference(shape: problem.shape).forward(q, k, v)
@@ -58,7 +61,9 @@ import Testing
             for (place, gradient) in [got.dq, got.dk, got.dv].enumerated() {
                 let direction = numbers.uniform(gradient.count)
                 let slope = numericGradient([0]) { step in
-                    func moved(_ x: [Double], _ i: Int) -> [Double] { i == place ? zip(x, direction).map { $0 + step[0] * $1 } : x }
+                    func moved(_ x: [Double], _ i: Int) -> [Double] {
+                        i == place ? zip(x, direction).map { $0 + step[0] * $1 } : x
+                    }
                     return dot(reference.forward(moved(q, 0), moved(k, 1), moved(v, 2)).out, dout)
                 }[0]
                 // The sum of n rounding errors of 1e-5 each, of random signs, grows like sqrt(n).

@@ -93,8 +93,10 @@ import Testing
 
     @Test func countsCoresNotThreads() throws {
         let resources = try system([
-            "/sys/devices/system/cpu/cpu0/topology/core_cpus_list": "0,2\n", "/sys/devices/system/cpu/cpu1/topology/core_cpus_list": "1,3\n",
-            "/sys/devices/system/cpu/cpu2/topology/core_cpus_list": "0,2\n", "/sys/devices/system/cpu/cpu3/topology/core_cpus_list": "1,3\n",
+            "/sys/devices/system/cpu/cpu0/topology/core_cpus_list": "0,2\n",
+            "/sys/devices/system/cpu/cpu1/topology/core_cpus_list": "1,3\n",
+            "/sys/devices/system/cpu/cpu2/topology/core_cpus_list": "0,2\n",
+            "/sys/devices/system/cpu/cpu3/topology/core_cpus_list": "1,3\n",
         ])
         #expect(resources.threadCount(affinity: [0, 1, 2, 3]) == 2)
         #expect(resources.threadCount(affinity: [0, 2]) == 1)

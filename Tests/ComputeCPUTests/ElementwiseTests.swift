@@ -3,7 +3,7 @@ import Compute
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 @Suite struct ElementwiseTests {
@@ -106,6 +106,7 @@ import Glibc
         #expect(lab.values(x) == lab.values(y))
         lab.backend.fillZero(y.view([4000], start: 500))
         let values = lab.values(y)
-        #expect(values[500..<4500].allSatisfy { $0 == 0 } && values[499] == lab.values(x)[499] && values[4500] == lab.values(x)[4500])
+        #expect(
+            values[500..<4500].allSatisfy { $0 == 0 } && values[499] == lab.values(x)[499] && values[4500] == lab.values(x)[4500])
     }
 }

@@ -32,7 +32,8 @@ import Testing
                 try lab.tensor([Double](repeating: 1, count: v * c), [v, c]),
                 try lab.tensor([Double](repeating: -1, count: blockSize * c), [blockSize, c])
             )
-            lab.backend.embeddingBackward(dwte: gotWte, dwpe: gotWpe, dout: try lab.tensor(dout, [r, c]), tokens: t, positions: p)
+            lab.backend.embeddingBackward(
+                dwte: gotWte, dwpe: gotWpe, dout: try lab.tensor(dout, [r, c]), tokens: t, positions: p)
             #expect(lab.values(gotWte) == dwte)
             #expect(lab.values(gotWpe) == dwpe)
         }

@@ -32,7 +32,8 @@ import Testing
                     bias: try bias.map { try lab.tensor($0) })
                 // float32 holds x - mean to 2^-24 * 9; rstd (up to 316 where C is 1) multiplies that.
                 let tolerance = c == 1 ? 2e-4 : 1e-5
-                #expect(distance(lab.values(out), Self.reference(x, weight, bias)) < max(tolerance, dtype == .bfloat16 ? 0x1p-8 : 0))
+                #expect(
+                    distance(lab.values(out), Self.reference(x, weight, bias)) < max(tolerance, dtype == .bfloat16 ? 0x1p-8 : 0))
             }
         }
     }

@@ -3,7 +3,7 @@ import Compute
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 @Suite struct OptimizerTests {
@@ -45,7 +45,9 @@ import Glibc
         let plain = try state(3, loss: 1, clip: 0)
         #expect(plain[StepState.gradNorm.rawValue] == 30 && plain[StepState.clipFactor.rawValue] == 1)
         #expect(plain[StepState.updates.rawValue] == 1)
-        for broken in [try state(.nan, loss: 1, clip: 1), try state(.infinity, loss: 1, clip: 1), try state(3, loss: .nan, clip: 1)] {
+        for broken in [
+            try state(.nan, loss: 1, clip: 1), try state(.infinity, loss: 1, clip: 1), try state(3, loss: .nan, clip: 1),
+        ] {
             #expect(broken[StepState.finite.rawValue] == 0 && broken[StepState.updates.rawValue] == 0)
         }
         // Squares of float32's largest numbers do not overflow float64.

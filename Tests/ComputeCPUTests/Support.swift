@@ -3,6 +3,10 @@ import Compute
 import ComputeCPU
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// One way to run the kernels: instruction set and number of threads.
 struct Engine: CustomTestStringConvertible, Sendable {
     let kernels: KernelChoice
@@ -115,6 +119,11 @@ func numericGradient(_ x: [Double], h: Double = 1e-5, _ function: ([Double]) -> 
         x[i] = value
         return (above - below) / (2 * h)
     }
+}
+
+func logSumExp(_ x: [Double]) -> Double {
+    let largest = x.max() ?? 0
+    return largest + log(x.reduce(0) { $0 + exp($1 - largest) })
 }
 
 func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
