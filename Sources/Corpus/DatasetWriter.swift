@@ -22,8 +22,7 @@ final class DatasetWriter {
         self.type = type
         self.calls = calls
         try Self.refuseExisting(path)
-        let parent = (path as NSString).deletingLastPathComponent
-        if !parent.isEmpty { try Folder.create(parent) }
+        try Folder.create(Paths.parent(of: path))
         temporaryPath = try Self.makeTemporary(beside: path)
         for split in ["train", "val"] {
             token[split] = (try AtomicFileWriter(path: temporaryPath + "/\(split).bin", calls: calls), split)
@@ -86,6 +85,6 @@ final class DatasetWriter {
         try Self.refuseExisting(path)
         if calls.rename(temporaryPath, path) != 0 { throw FileError(path: path, operation: "rename", errno: errno) }
         committed = true
-        try Folder.synchronize((path as NSString).deletingLastPathComponent, calls: calls)
+        try Folder.synchronize(Paths.parent(of: path), calls: calls)
     }
 }

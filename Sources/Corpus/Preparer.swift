@@ -135,8 +135,7 @@ public struct Preparer {
     /// Says early that the disk is likely to be too small.
     private func warnAboutSpace(_ plan: SplitPlan, _ type: TokenType) {
         let needed = plan.estimatedTokens * type.size
-        let parent = (options.out as NSString).deletingLastPathComponent
-        if let free = Folder.freeBytes(parent.isEmpty ? "." : parent), needed > free {
+        if let free = Folder.freeBytes(Paths.parent(of: options.out)), needed > free {
             note("about \(needed >> 20) MB will be written, but only \(free >> 20) MB are free where '\(options.out)' will be")
         }
     }

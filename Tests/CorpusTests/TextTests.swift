@@ -46,6 +46,11 @@ struct TextTests {
         #expect(count("x\u{FFFD}y") == 3)
     }
 
+    @Test func foldersOfPaths() {
+        let folders = ["a": ".", "ab": ".", "a/": ".", "a/b": "a", "/a": "/", "/a/b/": "/a", "../x": "..", "é": ".", "/": "/"]
+        for (path, folder) in folders { #expect(Paths.parent(of: path) == folder, "\(path)") }
+    }
+
     @Test func cutsLieBetweenWordsOnly() {
         func cut(_ text: String, after start: Int = 0) -> Int? {
             Array(text.utf8).withUnsafeBytes { SingleDocument.lastCut($0, after: start) }
