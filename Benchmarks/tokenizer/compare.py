@@ -58,7 +58,8 @@ def main():
     lines = subprocess.run([program, "gpt2", folder, path, "2"], check=True, capture_output=True, text=True).stdout.splitlines()
     apus = [json.loads(line) for line in lines]
     for row in apus:
-        print(f"apus        {row['what']:20} threads {row.get('threads', 1)}  {row['seconds']:8.4f} s  {row['mb_per_s']:8.1f} MB/s")
+        what = f"{row['what']:20} threads {row.get('threads', 1)}"
+        print(f"apus        {what}  {row['seconds']:8.4f} s  {row['mb_per_s']:8.1f} MB/s")
     mine = next(row for row in apus if row["what"] == "encode")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     text = open(path, encoding="utf-8", newline="").read()

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+// Both tables use linear probing, are at most half full, grow by four, and are emptied when they may not grow any more:
+// then every probe sequence still ends, and memory stays within the limit.
 #include "cache.h"
 
 #include <stdlib.h>
@@ -11,6 +13,7 @@ static size_t power_below(size_t n) {
     return size;
 }
 
+/// A table of free slots, aligned so that no slot lies across two cache lines.
 static apus_short_slot *new_shorts(size_t slots) {
     apus_short_slot *table = aligned_alloc(64, slots * sizeof *table);
     if (table) memset(table, 0, slots * sizeof *table);
@@ -46,6 +49,7 @@ size_t apus_cache_size(const apus_cache *c) {
     return c->short_slots * sizeof *c->shorts + c->long_slots * sizeof *c->longs + c->pool_size * sizeof *c->pool;
 }
 
+/// Forgets all words; the memory is kept. Both tables point into the pool, so they go together.
 static void clear(apus_cache *c) {
     memset(c->shorts, 0, c->short_slots * sizeof *c->shorts);
     memset(c->longs, 0, c->long_slots * sizeof *c->longs);
@@ -63,6 +67,7 @@ static bool reserve_pool(apus_cache *c, size_t need) {
     return c->pool_used + need <= size;
 }
 
+/// The free slot where a word that is not in the table belongs.
 static apus_short_slot *free_short(apus_short_slot *table, size_t slots, uint64_t hash) {
     size_t i = hash & (slots - 1);
     while (table[i].key[1] != 0) i = (i + 1) & (slots - 1);
@@ -102,12 +107,14 @@ void apus_cache_put_short(apus_cache *c, const uint64_t key[2], const uint32_t *
     c->short_used++;
 }
 
+/// The same for long words.
 static apus_long_slot *free_long(apus_long_slot *table, size_t slots, uint64_t hash) {
     size_t i = hash & (slots - 1);
     while (table[i].length != 0) i = (i + 1) & (slots - 1);
     return &table[i];
 }
 
+/// The same for long words as `make_room_short`.
 static void make_room_long(apus_cache *c) {
     if (2 * (c->long_used + 1) <= c->long_slots) return;
     size_t slots = c->long_slots * 4 < c->long_limit ? c->long_slots * 4 : c->long_limit;

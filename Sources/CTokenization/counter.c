@@ -5,8 +5,10 @@
 
 #include "vocabulary.h"
 
+/// Word starts fetched at once.
 #define STARTS 256
 
+/// A different word: where its bytes lie, and how often it came.
 typedef struct {
     size_t offset;
     uint32_t length, hash;
@@ -62,6 +64,7 @@ static int grow(void **array, size_t *capacity, size_t need, size_t element) {
     return 0;
 }
 
+/// Makes the table four times as large when it is half full.
 static int grow_slots(apus_counter *c) {
     if (2 * (c->count + 1) <= c->slot_count) return 0;
     size_t size = c->slot_count * 4;
@@ -77,6 +80,7 @@ static int grow_slots(apus_counter *c) {
     return 0;
 }
 
+/// Adds to the count of a word, which is copied when it is new.
 static int add_word(apus_counter *c, const uint8_t *word, size_t length, uint32_t hash, uint64_t count) {
     size_t i = hash & (c->slot_count - 1);
     for (; c->slots[i] != 0; i = (i + 1) & (c->slot_count - 1)) {
@@ -108,6 +112,7 @@ static int count_word(apus_counter *c, const uint8_t *word, size_t length) {
     return add_word(c, word, length, (uint32_t)apus_hash(word, length), 1);
 }
 
+/// Counts the words of well-formed UTF-8.
 static int count_text(apus_counter *c, const uint8_t *text, size_t length) {
     apus_splitter splitter;
     apus_splitter_start(&splitter, c->split, text, length);

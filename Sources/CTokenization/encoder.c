@@ -71,6 +71,7 @@ int apus_encoder_start(apus_encoder *e, const uint8_t *text, size_t length) {
     return 0;
 }
 
+/// Keeps the first n bytes of 16.
 static const uint64_t key_mask[SHORT_KEY + 1][2] = {
 #define LOW(n) {(1ull << (8 * (n))) - 1, 0}
 #define HIGH(n) {~0ull, (1ull << (8 * (n))) - 1}
@@ -124,6 +125,7 @@ static ptrdiff_t short_word(apus_encoder *e, size_t i, const apus_short_slot *sl
     return n;
 }
 
+/// A word of 16 bytes or more, up to the window.
 static ptrdiff_t long_word(apus_encoder *e, const uint8_t *word, size_t length, uint32_t *ids) {
     if (length > LONG_KEY) return merge_word(e, word, length, ids);
     uint64_t hash = apus_hash(word, length);
@@ -145,6 +147,7 @@ static ptrdiff_t long_word(apus_encoder *e, const uint8_t *word, size_t length, 
 // behind a token of one window, merge the next window from there, and look whether the two tokens at the cut stay
 // apart. If they do not, cut one token earlier. Memory is that of two windows, whatever the word's length.
 
+/// Two windows' ids: the one at work and the one behind the cut.
 static int allocate_window(apus_encoder *e) {
     if (!e->ids) e->ids = malloc(e->window * sizeof *e->ids);
     if (!e->next_ids) e->next_ids = malloc(e->window * sizeof *e->next_ids);

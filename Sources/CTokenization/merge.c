@@ -44,6 +44,7 @@ void apus_merger_free(apus_merger *m) {
     *m = (apus_merger){0};
 }
 
+/// Room for a word of n bytes.
 static int reserve(apus_merger *m, size_t n) {
     if (n <= m->capacity) return 0;
     if (n >= UINT32_MAX) return -1;
@@ -62,6 +63,7 @@ static int reserve(apus_merger *m, size_t n) {
     return 0;
 }
 
+/// Restores the heap below a place whose value has grown.
 static void sift_down(uint64_t *heap, size_t n, size_t at) {
     uint64_t value = heap[at];
     for (size_t child; (child = 2 * at + 1) < n; at = child) {

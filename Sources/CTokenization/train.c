@@ -18,6 +18,7 @@ typedef struct {
     bool known;
 } pair_entry;
 
+/// A pair as it stood when it was put on the heap; its count may have fallen since.
 typedef struct {
     uint64_t count;
     uint32_t left, right;
@@ -42,6 +43,7 @@ static size_t pair_hash(uint32_t left, uint32_t right) {
     return mix(((uint64_t)left << 32 | right) ^ 0xA0761D6478BD642Fu, 0x9E3779B97F4A7C15u);
 }
 
+/// The pair's slot, or the free one where it belongs.
 static pair_entry *find_pair(pair_entry *pairs, size_t slots, uint32_t left, uint32_t right) {
     for (size_t i = pair_hash(left, right) & (slots - 1);; i = (i + 1) & (slots - 1)) {
         pair_entry *p = &pairs[i];
@@ -105,6 +107,7 @@ static int gain(trainer *t, uint32_t left, uint32_t right, uint32_t word) {
     return 0;
 }
 
+/// Takes a word's count from a pair. The word stays in the pair's list: looking at it in vain does no harm.
 static void lose(trainer *t, uint32_t left, uint32_t right, uint32_t word) {
     pair_entry *p = find_pair(t->pairs, t->pair_slots, left, right);
     if (p->known) p->count -= t->counts[word];
@@ -176,6 +179,7 @@ static int merge_in_word(trainer *t, uint32_t word, uint32_t left, uint32_t righ
     return 0;
 }
 
+/// Makes one merge in all words where the pair came.
 static int merge_pair(trainer *t, uint32_t left, uint32_t right, uint32_t made) {
     pair_entry *p = find_pair(t->pairs, t->pair_slots, left, right);
     // Merging may move the table: take the list of words out of it first.
@@ -214,6 +218,7 @@ static int load(trainer *t, const apus_counter *c, const uint32_t byte_ids[256])
     return 0;
 }
 
+/// Merges the most frequent pair until there are enough merges or none is frequent enough.
 static ptrdiff_t learn(trainer *t, size_t merges, uint64_t minimum, uint32_t *pairs,
                        bool (*progress)(void *context, size_t merges_done), void *context) {
     size_t done = 0;
@@ -222,6 +227,7 @@ static ptrdiff_t learn(trainer *t, size_t merges, uint64_t minimum, uint32_t *pa
         heap_entry best = heap_pop(t);
         pair_entry *p = find_pair(t->pairs, t->pair_slots, best.left, best.right);
         uint64_t now = p->known ? p->count : 0;
+        // Out of date: back on the heap with today's count, or dropped when it is too rare by now.
         if (now != best.count) {
             best.count = now;
             if (now >= minimum && now > 0 && heap_push(t, best) != 0) return -1;

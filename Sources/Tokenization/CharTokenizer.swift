@@ -87,6 +87,7 @@ public struct CharacterCollector: Sendable {
     }
 }
 
+/// Looks every character up in the tokenizer's table.
 final class CharEncoder: TokenEncoder {
     private let tokenizer: CharTokenizer
 
@@ -110,6 +111,7 @@ final class CharEncoder: TokenEncoder {
         }
     }
 
+    /// Names a character that the vocabulary does not have; control characters by their code only.
     private func unknown(_ scalar: Unicode.Scalar) -> TokenizerError {
         let digits = String(scalar.value, radix: 16, uppercase: true)
         let code = "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits

@@ -68,6 +68,7 @@ func withBytes<Value>(ofFile path: String, _ body: (UnsafeRawBufferPointer) thro
 struct JSONReader {
     private let bytes: UnsafeRawBufferPointer
     private var at = 0
+    /// Nesting beyond this is refused, so that a hostile file cannot exhaust the stack.
     private static let deepest = 64
 
     /// - Parameter path: the file, for messages.
@@ -111,6 +112,7 @@ struct JSONReader {
         }
     }
 
+    /// One of the three literal names.
     private mutating func word(_ text: StaticString, _ value: JSONValue) -> JSONValue? {
         guard at + text.utf8CodeUnitCount <= bytes.count else { return nil }
         for i in 0..<text.utf8CodeUnitCount where bytes[at + i] != text.utf8Start[i] { return nil }
@@ -149,6 +151,7 @@ struct JSONReader {
         return nil
     }
 
+    /// An object whose opening brace stands here; nil where it is not well formed, with `at` at the fault.
     private mutating func object(depth: Int) -> JSONValue? {
         at += 1
         var members: [JSONMember] = []
@@ -166,6 +169,7 @@ struct JSONReader {
         }
     }
 
+    /// A string whose opening quote stands here; ill-formed UTF-8 inside becomes U+FFFD.
     private mutating func string() -> String? {
         guard take("\"") else { return nil }
         var start = at

@@ -47,6 +47,7 @@ struct TokenizerJSONReader {
         return builder.model
     }
 
+    /// Refuses the options that would change ids.
     private func checkOptions(_ model: JSONValue) throws {
         if model["byte_fallback"]?.flag == true { throw unsupported("the model has byte_fallback (SentencePiece)") }
         if case .number(let dropout)? = model["dropout"], dropout != 0 { throw unsupported("the model has dropout \(dropout)") }
@@ -58,6 +59,7 @@ struct TokenizerJSONReader {
         }
     }
 
+    /// A merge as `"a b"` or as `["a", "b"]`.
     private func pair(_ merge: JSONValue) -> (left: [UInt8], right: [UInt8])? {
         if let line = merge.text { return GPT2Files.mergePair(line) }
         guard let parts = merge.items, parts.count == 2, let left = parts[0].text, let right = parts[1].text else { return nil }
@@ -68,6 +70,7 @@ struct TokenizerJSONReader {
         return (first, second)
     }
 
+    /// The added tokens by id. What HF matches around a special token does not matter: they are never looked for.
     private func addedTokens() throws -> [AddedToken] {
         var tokens: [AddedToken] = []
         for entry in root["added_tokens"]?.items ?? [] {
@@ -87,6 +90,7 @@ struct TokenizerJSONReader {
         return tokens
     }
 
+    /// Whether the normaliser is NFC, alone or in a sequence.
     private func composes(_ normalizer: JSONValue?) throws -> Bool {
         guard let normalizer else { return false }
         switch normalizer["type"]?.text {

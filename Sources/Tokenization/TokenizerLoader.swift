@@ -43,6 +43,7 @@ public struct TokenizerLoader: Sendable {
         return try file(spec, split: split)
     }
 
+    /// Reads one file, of the kind that its name says.
     private func file(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
         switch (path as NSString).pathExtension {
         case "json":
@@ -61,6 +62,7 @@ public struct TokenizerLoader: Sendable {
         }
     }
 
+    /// Reads the tokenizer in a folder.
     private func folder(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
         let names = Folder.names(path)
         for name in ["tokenizer.json", "vocab.bpe"] where names.contains(name) {
@@ -123,6 +125,7 @@ public struct TokenizerLoader: Sendable {
         if rename(temporary, path) != 0 { throw FileError(path: path, operation: "rename", errno: errno) }
     }
 
+    /// Refuses a file with another SHA-256.
     private func verify(_ path: String, sha256: String) throws {
         let found = try withBytes(ofFile: path) { SHA256.hex(of: $0) }
         if found == sha256 { return }

@@ -183,7 +183,8 @@ enum MergeFile {
         return """
             {"version": "1.0", "added_tokens": [], "normalizer": null,
              "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
-             "model": {"type": "BPE", "vocab": {\(entries.joined(separator: ", "))}, "merges": [\(lines.joined(separator: ", "))]}}
+             "model": {"type": "BPE", "vocab": {\(entries.joined(separator: ", "))},
+                       "merges": [\(lines.joined(separator: ", "))]}}
             """
     }
 }

@@ -124,7 +124,8 @@ import Tokenization
         #expect(try again.encode(sampleText) == tokenizer.encode(sampleText))
         #expect(
             message { try loader.load(spec: path) } == "'\(path)' has 319 tokens and does not say how texts are split; known are "
-                + "50256, 50280, 100256, 128000, 151643 tokens (GPT-2, p50k, cl100k, Llama-3, Qwen); use the model's tokenizer.json"
+                + "50256, 50280, 100256, 128000, 151643 tokens "
+                + "(GPT-2, p50k, cl100k, Llama-3, Qwen); use the model's tokenizer.json"
         )
         let bad = try folder.write("bad.tiktoken", "IQ== 0\nIQ==\n")
         #expect(message { try loader.load(spec: bad) } == "'\(bad)', line 2: not a token in base64 and its rank below 16777216")
