@@ -129,18 +129,18 @@ struct Recipe: Sendable {
     static let plainOffset = 0.034
 
     /// - Note: Source: differences to the law of the public end points in `ReferenceRun.table`; newer optimizers gain less with more tokens
-    ///   (-0.144 at 2.7B, -0.085 at 10B, about 0 at 50B tokens).
+    ///   (-0.14 to -0.24 at 2B, -0.085 at 10B, about 0 at 50B tokens).
     static func of(_ facts: RunFacts, tokens: Double) -> Recipe {
         let optimizer = facts.config.optimizer?.value.lowercased() ?? "adamw"
         let architecture = facts.config.architecture?.value ?? "gpt2"
-        let fading = pow(2.7e9 / max(tokens, 1e8), 0.4)
+        let fading = pow(2.7e9 / max(tokens, 3e8), 0.5)
         if ["muon", "soap", "shampoo"].contains(where: optimizer.contains) {
             return architecture == "modern"
-                ? Recipe(offset: -0.144 * fading, sigma: 0.04, isAdamW: false, key: "recipe.muon-modern")
-                : Recipe(offset: -0.113 * fading, sigma: 0.04, isAdamW: false, key: "recipe.muon")
+                ? Recipe(offset: -0.16 * fading, sigma: 0.06, isAdamW: false, key: "recipe.muon-modern")
+                : Recipe(offset: -0.113 * fading, sigma: 0.05, isAdamW: false, key: "recipe.muon")
         }
         if !optimizer.contains("adam") { return Recipe(offset: 0, sigma: 0.08, isAdamW: false, key: "recipe.unknown") }
-        if architecture == "modern" { return Recipe(offset: -0.07 * fading, sigma: 0.04, isAdamW: true, key: "recipe.adamw-modern") }
+        if architecture == "modern" { return Recipe(offset: -0.1 * fading, sigma: 0.05, isAdamW: true, key: "recipe.adamw-modern") }
         guard let rate = facts.config.learningRate, rate.origin != .assumed else {
             return Recipe(offset: plainOffset, sigma: 0.03, isAdamW: true, key: "recipe.plain")
         }

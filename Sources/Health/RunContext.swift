@@ -176,7 +176,8 @@ enum CurveFit {
 
     /// The interval that nine in ten runs end in.
     static func band(_ prediction: (mid: Double, deviation: Double)) -> Band {
-        let half = 1.645 * max(prediction.deviation, 0.006)
+        // The form itself is wrong by about a hundredth of a nat.
+        let half = 1.645 * (prediction.deviation * prediction.deviation + 0.008 * 0.008).squareRoot()
         return Band(low: prediction.mid - half, mid: prediction.mid, high: prediction.mid + half)
     }
 }

@@ -45,7 +45,7 @@ public struct GPU: Sendable, Equatable {
     public static func named(_ name: String) -> GPU? {
         let wanted = words(name)
         guard !wanted.isEmpty, wanted.isDisjoint(with: ["laptop", "mobile", "max", "maxq"]) else { return nil }
-        let models = wanted.filter { $0.contains(where: \.isNumber) && !$0.hasSuffix("gb") && !$0.hasPrefix("sxm") }
+        let models = wanted.filter { $0.contains(where: \.isNumber) && !$0.hasSuffix("gb") && !$0.hasPrefix("sxm") && !$0.hasPrefix("hbm") }
         guard !models.isEmpty else { return nil }
         var best: (gpu: GPU, extra: Int)?
         for gpu in table {
