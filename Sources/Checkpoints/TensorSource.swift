@@ -35,7 +35,10 @@ public struct TensorSource: Sendable {
     }
 
     /// A tensor of host values.
+    ///
+    /// - Precondition: there are as many values as the shape has elements.
     public init(name: String, shape: [Int], values: [Float]) {
+        precondition(Self.count(shape) == values.count, "\(values.count) values for '\(name)' of shape \(shape)")
         self.init(name: name, dtype: .float32, shape: shape) { piece, offset in
             values.withUnsafeBytes { piece.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + piece.count])) }
         }
