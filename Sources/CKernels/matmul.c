@@ -4,16 +4,17 @@
 
 #include "matmul_internal.h"
 
-// A thread's part of the workspace. A block of a (mc x kc) is meant for the second-level cache, one of b (kc x nc) for the
-// thread's part of the last level, one panel of b for the first. Sums of a product over several blocks of k wait in
-// `sums` until they are whole.
+// A thread's part of the workspace. Both a block of a (mc x kc) and one of b (kc x nc) are meant for a second-level cache
+// of 1 MB: with b's in the last level instead, which threads share, products ran a tenth slower. Sums of a product over
+// several blocks of k wait in `sums` until they are whole.
 enum {
-    MC = 224,
-    NC = 1024,
-    A_BYTES = 512 << 10,
-    B_BYTES = (1536 << 10) + 4096,  // panels may be written one vector beyond their end
-    SUM_BYTES = 2048 << 10,
-    THREAD_BYTES = A_BYTES + B_BYTES + SUM_BYTES,
+    A_BYTES = 256 << 10,
+    B_BYTES = 640 << 10,
+    SUM_BYTES = 1024 << 10,
+    SLACK = 4096,  // panels may be written one vector beyond their end; and the parts do not share cache sets
+    THREAD_BYTES = A_BYTES + B_BYTES + SUM_BYTES + 3 * SLACK,
+    MOST_ROWS = 512,
+    MOST_COLUMNS = 1024,
     ALIGNMENT = 128,
     MAX_TILE = 1024,  // floats: 32 x 32 of AMX
 };
@@ -43,6 +44,12 @@ static long round_up(long a, long b) { return ceil_div(a, b) * b; }
 
 /// The size of equal parts, a multiple of `grain`, none longer than `most` (itself a multiple of `grain`).
 static long part_size(long count, long most, long grain) { return round_up(ceil_div(count, ceil_div(count, most)), grain); }
+
+/// Rows or columns of a block of k that fit into so many bytes, a multiple of `grain`.
+static long block_size(long bytes, long kc, long element, long most, long grain) {
+    const long fit = bytes / (kc * element);
+    return (fit < most ? fit : most) / grain * grain;
+}
 
 static const apus_kernels_t *kernels_of(apus_isa_t isa, apus_dtype_t dtype) {
     if ((int)isa == APUS_ISA_AMX_EMULATED_VALUE) return dtype == APUS_BF16 ? &apus_kernels_amx_emulated : NULL;
@@ -94,10 +101,20 @@ static void pack_b(const job_t *job, buffers_t *buffers, long j, long n, long k,
     job->kernels->pack_b(buffers->b, &source);
 }
 
+/// Asks for the lines where a tile's rows will be stored, while it is computed: stores that miss are not foreseen by the
+/// hardware as loads are.
+static void prefetch_rows(const char *to, long stride, long rows, long bytes) {
+    for (long r = 0; r < rows; r++) {
+        for (long at = 0; at < bytes; at += 64) __builtin_prefetch(to + r * stride + at, 1);
+    }
+}
+
 /// Multiplies the packed blocks; c's rows start at i and columns at j. `sums` is of the block's first element.
 static void multiply_blocks(
     const job_t *job, const buffers_t *buffers, apus_partial_t sums, long i, long m, long j, long n, long padded) {
     const apus_kernels_t *kernels = job->kernels;
+    const apus_gemm_t *g = job->gemm;
+    const long size = apus_size(g->c_dtype);
     _Alignas(64) float tile[MAX_TILE];
     for (long jr = 0; jr < n; jr += kernels->nr) {
         const char *b = (const char *)buffers->b + jr * padded * kernels->element;
@@ -105,10 +122,15 @@ static void multiply_blocks(
         for (long ir = 0; ir < m; ir += kernels->mr) {
             const char *a = (const char *)buffers->a + ir * padded * kernels->element;
             const long rows = m - ir < kernels->mr ? m - ir : kernels->mr;
-            kernels->multiply(rows, padded, a, b, tile);
             apus_partial_t here = sums;
             if (here.partial != NULL) here.partial += ir * here.stride + jr;
-            kernels->finish(job->gemm, here, i + ir, j + jr, rows, columns, tile, kernels->nr);
+            if (here.partial != NULL && !here.last) {
+                prefetch_rows((char *)here.partial, here.stride * 4, rows, columns * 4);
+            } else {
+                prefetch_rows((char *)g->c + ((i + ir) * g->c_stride + j + jr) * size, g->c_stride * size, rows, columns * size);
+            }
+            kernels->multiply(rows, padded, a, b, tile);
+            kernels->finish(g, here, i + ir, j + jr, rows, columns, tile, kernels->nr);
         }
     }
 }
@@ -118,11 +140,11 @@ static void multiply_share(const job_t *job, buffers_t *buffers, long i0, long i
     const apus_gemm_t *g = job->gemm;
     const apus_kernels_t *kernels = job->kernels;
     const long kc = part_size(g->k, kernels->kc, kernels->k_step);
-    const long nc = part_size(j1 - j0, NC / kernels->nr * kernels->nr, kernels->nr);
+    const long nc = part_size(j1 - j0, block_size(B_BYTES, kc, kernels->element, MOST_COLUMNS, kernels->nr), kernels->nr);
     // Only sums that cannot wait in c itself limit how many rows are worked on at a time.
     const int waits = kc < g->k && !g->accumulate;
     const long ms = waits ? part_size(i1 - i0, SUM_BYTES / 4 / nc / kernels->mr * kernels->mr, kernels->mr) : i1 - i0;
-    const long mc = part_size(ms, MC / kernels->mr * kernels->mr, kernels->mr);
+    const long mc = part_size(ms, block_size(A_BYTES, kc, kernels->element, MOST_ROWS, kernels->mr), kernels->mr);
     for (long j = j0; j < j1; j += nc) {
         const long n = j1 - j < nc ? j1 - j : nc;
         for (long is = i0; is < i1; is += ms) {
@@ -151,7 +173,8 @@ static void run_blocked(const job_t *job, int thread) {
     apus_share(g->n, job->kernels->nr, thread % job->n_parts, job->n_parts, &j0, &j1);
     if (i0 == i1 || j0 == j1) return;
     char *own = job->workspace + (size_t)thread * THREAD_BYTES;
-    buffers_t buffers = {.a = own, .b = own + A_BYTES, .sums = (float *)(own + A_BYTES + B_BYTES), .a_i = -1, .a_k = -1};
+    buffers_t buffers = {.a = own, .b = own + A_BYTES + SLACK, .a_i = -1, .a_k = -1};
+    buffers.sums = (float *)(own + A_BYTES + B_BYTES + 2 * SLACK);
     if (job->kernels->enter != NULL) job->kernels->enter();
     multiply_share(job, &buffers, i0, i1, j0, j1);
     if (job->kernels->leave != NULL) job->kernels->leave();

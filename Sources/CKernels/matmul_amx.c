@@ -39,9 +39,14 @@ TILE_TARGET static void pack_b(void *panels, const apus_pack_t *source) {
     apus_pack_512(panels, source, TILE, APUS_UNIT_PAIR, 0);
 }
 
-TILE_TARGET static void finish(
+APUS_PLAIN_COPIES TILE_TARGET static void finish(
     const apus_gemm_t *g, apus_partial_t sums, long i, long j, long rows, long columns, float *tile, long width) {
-    apus_finish_tile(g, sums, i, j, rows, columns, tile, width);
+    // Constants make the loops over whole rows straight vector code.
+    if (columns == TILE && width == TILE) {
+        apus_finish_tile(g, sums, i, j, rows, TILE, tile, TILE);
+    } else {
+        apus_finish_tile(g, sums, i, j, rows, columns, tile, width);
+    }
 }
 
 const apus_kernels_t apus_kernels_amx = {

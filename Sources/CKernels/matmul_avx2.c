@@ -85,8 +85,8 @@ INLINE_AVX2 void pack(void *panels, const apus_pack_t *s, const long panel, cons
         for (long k0 = 0; k0 < s->k_padded; k0 += 8) {
             const long k_left = s->k_count - k0;
             for (long h = 0; h < panel; h += 8) {
-                const long room = panel - h < 8 ? panel - h : 8;
-                const long left = s->p_count - p0 - h, valid = left < 0 ? 0 : left < room ? left : room;
+                // Loads along p may take whole vectors of a panel of 6, too: the excess is overwritten like the stores'.
+                const long left = s->p_count - p0 - h, valid = left < 0 ? 0 : left < 8 ? left : 8;
                 __m256 v[8];
                 const int along_k = s->k_stride == 1;
                 const long used = along_k ? valid : k_left, count = along_k ? k_left : valid;
@@ -119,9 +119,14 @@ TARGET_AVX2 static void pack_b(void *panels, const apus_pack_t *source) {
     }
 }
 
-TARGET_AVX2 static void finish(
+APUS_PLAIN_COPIES TARGET_AVX2 static void finish(
     const apus_gemm_t *g, apus_partial_t sums, long i, long j, long rows, long columns, float *tile, long width) {
-    apus_finish_tile(g, sums, i, j, rows, columns, tile, width);
+    // Constants make the loops over whole rows straight vector code.
+    if (columns == NR && width == NR) {
+        apus_finish_tile(g, sums, i, j, rows, NR, tile, NR);
+    } else {
+        apus_finish_tile(g, sums, i, j, rows, columns, tile, width);
+    }
 }
 
 const apus_kernels_t apus_kernels_avx2 = {

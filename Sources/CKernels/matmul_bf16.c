@@ -52,9 +52,14 @@ APUS_TARGET_BF16 static void pack_b(void *panels, const apus_pack_t *source) {
     apus_pack_512(panels, source, NR, APUS_UNIT_PAIR, 0);
 }
 
-APUS_TARGET_BF16 static void finish(
+APUS_PLAIN_COPIES APUS_TARGET_BF16 static void finish(
     const apus_gemm_t *g, apus_partial_t sums, long i, long j, long rows, long columns, float *tile, long width) {
-    apus_finish_tile(g, sums, i, j, rows, columns, tile, width);
+    // Constants make the loops over whole rows straight vector code.
+    if (columns == NR && width == NR) {
+        apus_finish_tile(g, sums, i, j, rows, NR, tile, NR);
+    } else {
+        apus_finish_tile(g, sums, i, j, rows, columns, tile, width);
+    }
 }
 
 const apus_kernels_t apus_kernels_bf16 = {

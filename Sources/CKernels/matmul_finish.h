@@ -26,12 +26,12 @@ APUS_INLINE float apus_widen_bf16(uint16_t bits) {
     return value;
 }
 
-APUS_INLINE void apus_store_row(void *to, apus_dtype_t dtype, long at, const float *v, long count) {
+APUS_INLINE void apus_store_row(void *to, apus_dtype_t dtype, long at, const float *restrict v, long count) {
     if (dtype == APUS_F32) {
-        float *out = (float *)to + at;
+        float *restrict out = (float *)to + at;
         for (long j = 0; j < count; j++) out[j] = v[j];
     } else {
-        uint16_t *out = (uint16_t *)to + at;
+        uint16_t *restrict out = (uint16_t *)to + at;
         for (long j = 0; j < count; j++) out[j] = apus_round_bf16(v[j]);
     }
 }
@@ -59,18 +59,22 @@ APUS_INLINE void apus_derive_row(
     }
 }
 
+/// For the functions that finish tiles: a row of a tile is too short to call memcpy for.
+#define APUS_PLAIN_COPIES __attribute__((no_builtin("memcpy")))
+
 enum { APUS_FINISH_COLUMNS = 64 };  // the widest row that `apus_finish_row` takes
 
 /// Stores `count` products v of row i from column j on; v is overwritten.
-APUS_INLINE void apus_finish_row(const apus_gemm_t *g, long i, long j, float *v, long count) {
+APUS_INLINE void apus_finish_row(const apus_gemm_t *g, long i, long j, float *restrict v, long count) {
     const long at = i * g->c_stride + j;
     if (g->accumulate) {
-        float *c = (float *)g->c + at;
+        float *restrict c = (float *)g->c + at;
         for (long l = 0; l < count; l++) c[l] += v[l];
         return;
     }
     if (g->bias != NULL) {
-        for (long l = 0; l < count; l++) v[l] += g->bias[j + l];
+        const float *restrict bias = g->bias + j;
+        for (long l = 0; l < count; l++) v[l] += bias[l];
     }
     if (g->epilogue.activation != APUS_ACTIVATION_NONE) {
         // The activation is taken of the preactivation as stored, so that recomputing it later gives the same.
@@ -85,7 +89,8 @@ APUS_INLINE void apus_finish_row(const apus_gemm_t *g, long i, long j, float *v,
         apus_derive_row(g->derivative, g->derivative_at, g->dtype, at, v, wide, count);
     }
     if (g->epilogue.residual != NULL) {
-        for (long l = 0; l < count; l++) v[l] += g->epilogue.residual[at + l];
+        const float *restrict residual = g->epilogue.residual + at;  // c itself, perhaps: v lies between
+        for (long l = 0; l < count; l++) v[l] += residual[l];
     }
     apus_store_row(g->c, g->c_dtype, at, v, count);
 }
@@ -101,9 +106,9 @@ typedef struct {
 APUS_INLINE void apus_finish_tile(
     const apus_gemm_t *g, apus_partial_t sums, long i, long j, long rows, long columns, float *tile, long width) {
     for (long r = 0; r < rows; r++) {
-        float *v = tile + r * width;
+        float *restrict v = tile + r * width;
         if (sums.partial != NULL) {
-            float *partial = sums.partial + r * sums.stride;
+            float *restrict partial = sums.partial + r * sums.stride;
             if (!sums.first) {
                 for (long l = 0; l < columns; l++) v[l] += partial[l];
             }
