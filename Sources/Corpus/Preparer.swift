@@ -73,8 +73,14 @@ public struct Preparer {
     public func run() throws -> DatasetManifest {
         try check()
         let (sources, extractor) = try open()
+        if options.separator != nil, !sources.items.contains(where: { $0.format == .text }) {
+            throw CorpusError.usage("--separator cuts text files, but no source is one; leave it out")
+        }
         let (tokenizer, training) = try maker(sources, extractor).make()
-        let plan = try SplitPlan(sources: sources, options: options, extractor: extractor, tokenizer: tokenizer)
+        let plan = try SplitPlan(sources: sources, options: options, extractor: extractor, tokenizer: tokenizer) { fraction in
+            if isCancelled() { throw CorpusError.interrupted }
+            progress(PrepareProgress(phase: "counting characters", fraction: fraction, documents: 0, tokens: 0, bytes: 0))
+        }
         note("validation: \(plan.sentence)")
 
         let type = TokenType.holding(vocabularySize: tokenizer.vocabularySize)
@@ -160,13 +166,16 @@ struct SplitPlan {
         items.count == 1 && items[0].format == .text && options.separator == nil
     }
 
-    init(sources: SourceList, options: PrepareOptions, extractor: DocumentExtractor, tokenizer: any Tokenizer) throws {
+    init(
+        sources: SourceList, options: PrepareOptions, extractor: DocumentExtractor, tokenizer: any Tokenizer,
+        told: (Double) throws -> Void
+    ) throws {
         if let item = sources.items.first, Self.isSingleDocument(sources.items, options) {
             let fraction = options.valFraction ?? 0.1
             choice = ValidationChoice(
                 fraction: fraction, reason: options.valFraction == nil ? "the default for a single document" : "as asked")
             single = try SingleDocument(
-                item, valFraction: fraction, cuts: SingleDocument.Cuts(tokenizer), options: options.reading)
+                item, valFraction: fraction, cuts: SingleDocument.Cuts(tokenizer), options: options.reading, told: told)
             estimatedTokens = 0
             return
         }

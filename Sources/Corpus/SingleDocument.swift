@@ -31,10 +31,16 @@ package struct SingleDocument: Sendable, Equatable {
     /// Reads the text once to count it.
     ///
     /// The boundary is nanoGPT's: int(n * (1 - fraction)) code points for training.
-    init(_ item: SourceItem, valFraction: Double, cuts: Cuts, options: ReadingOptions) throws {
+    ///
+    /// - Parameter told: called with the share of the file that was read; what it throws ends the reading.
+    init(
+        _ item: SourceItem, valFraction: Double, cuts: Cuts, options: ReadingOptions, told: (Double) throws -> Void
+    ) throws {
         let bytes = try ByteReader(path: item.name, compression: item.compression, pieceSize: options.pieceSize)
         var stream = RepairedStream(), count = 0
-        while try bytes.read({ part in try stream.append(part) { count += UTF8Text.codePoints($0) } }) {}
+        while try bytes.read({ part in try stream.append(part) { count += UTF8Text.codePoints($0) } }) {
+            try told(bytes.fraction)
+        }
         try stream.finish { count += UTF8Text.codePoints($0) }
         codePoints = count
         trainCodePoints = min(count, max(0, Int(Double(count) * (1 - valFraction))))

@@ -51,11 +51,13 @@ extension Stories {
             guard byte | 0x20 == UInt8(ascii: "a"), i + 3 < text.count, text[i + 1] == 0x20 else { continue }
             // A word of its own: nothing, a blank or a quotation mark in front.
             guard i == 0 || [0x20, 0x0A, UInt8(ascii: "\"")].contains(text[i - 1]) else { continue }
-            let next = text[(i + 2)...].prefix(3)
-            // "useful" and "unicorn" begin with a consonant's sound.
-            if "aeiou".utf8.contains(next[i + 2]), !next.elementsEqual("use".utf8), !next.elementsEqual("uni".utf8) {
-                result.append(UInt8(ascii: "n"))
-            }
+            let next = text[(i + 2)...]
+            // "useful" and "unicorn" begin with a consonant's sound, "honest" and "hour" with a vowel's.
+            let isVowel =
+                "aeiou".utf8.contains(text[i + 2])
+                ? !next.starts(with: "use".utf8) && !next.starts(with: "uni".utf8)
+                : next.starts(with: "hones".utf8) || next.starts(with: "hour".utf8)
+            if isVowel { result.append(UInt8(ascii: "n")) }
         }
         return result
     }

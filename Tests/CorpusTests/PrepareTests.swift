@@ -275,6 +275,7 @@ struct PrepareTests {
         #expect(refusal { $0.valFraction = .nan }.contains("--val-fraction is nan"))
         #expect(refusal { $0.workers = 0 }.contains("--workers is 0"))
         #expect(refusal { $0.separator = "" }.contains("--separator is empty"))
+        #expect(refusal { $0.separator = "x" }.contains("--separator cuts text files, but no source is one"))
         #expect(message { try TokenizerChoice("bpe:12") }.contains("bpe:4096"))
         #expect(message { try TokenizerChoice("bpe") }.contains("bpe:4096"))
         #expect(

@@ -106,12 +106,11 @@ func message<Value>(
 
 /// The data that lies beside the repository on the developers' machines; nil, said aloud, in a plain clone.
 func sharedData(_ name: String, for test: String) -> String? {
+    // <repository>/Tests/CorpusTests/Support.swift -> <repository>/../shared
     var folder = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
-    while folder.path != "/" {
-        folder.deleteLastPathComponent()
-        let path = folder.appendingPathComponent("shared/" + name).path
-        if FileManager.default.fileExists(atPath: path) { return path }
-    }
+    for _ in 0..<4 { folder.deleteLastPathComponent() }
+    let path = folder.appendingPathComponent("shared/" + name).path
+    if FileManager.default.fileExists(atPath: path) { return path }
     print("skipped: \(test) needs ../shared/\(name)")
     return nil
 }
