@@ -69,8 +69,6 @@ static FN(product_t) words_product(
 
 static long even(long count) { return (count + 1) / 2 * 2; }
 
-static long at_most_tile(long left) { return left < TILE ? left : TILE; }
-
 // MARK: Forward
 
 /// The online softmax of attention_simd.h; weights leave as pair words [keys / 2][TILE] in the place of the scores.
@@ -85,7 +83,7 @@ static void softmax_pairs(forward_scratch_t s, long keys, long ahead, const uint
             largest = vmax(largest, vload(s.p + j * TILE + q));
             second = vmax(second, vload(s.p + (j + 1) * TILE + q));
         }
-        const vf base = vmax(vmax(largest, second), vset(-1e30f)), scaled = base * vset(scale);
+        const vf base = vmax(largest, second), scaled = base * vset(scale);
         const vf factor = FN(exp2)(vfms(before, vset(scale), scaled));
         vf total = vload(s.sum + q) * factor;
         for (long j = 0; j < keys; j += 2) {
@@ -107,20 +105,22 @@ static void softmax_pairs(forward_scratch_t s, long keys, long ahead, const uint
 void apus_attention_bf16_forward_tile(const attention_args_t *args, head_t head, long t0, char *scratch) {
     const apus_attention_t *shape = &args->shape;
     const long size = shape->head_size, padded = apus_padded(size), offset = shape->key_length - shape->query_length;
-    const long queries = at_most_tile(shape->query_length - t0), visible = offset + t0 + queries;
+    const long queries = FN(at_most_tile)(shape->query_length - t0), visible = offset + t0 + queries;
     forward_scratch_t s = apus_forward_scratch(scratch, size);
     uint32_t *keep = shape->dropout.threshold != 0 ? s.keep : NULL;
     uint32_t *q = (uint32_t *)s.q, *k = (uint32_t *)s.k, *v = (uint32_t *)s.v;
     load_words(k, args->q, shape, head, t0, queries);
     transpose_words(q, k, padded / 2);
     memset(s.out, 0, sizeof(float) * (size_t)(TILE * padded));
-    for (long i = 0; i < TILE; i++) s.max[i] = -INFINITY, s.sum[i] = 0;
+    for (long i = 0; i < TILE; i++) s.max[i] = LOWEST, s.sum[i] = 0;
     for (long s0 = 0; s0 < visible; s0 += TILE) {
         // An odd last key gets a neighbour of zeros that no query sees.
-        const long keys = at_most_tile(visible - s0);
+        const long keys = FN(at_most_tile)(visible - s0);
         load_words(k, args->v, shape, head, s0, keys);
         pair_rows(v, k, padded);
         load_words(k, args->k, shape, head, s0, keys);
+        FN(prefetch_rows)(args->k, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
+        FN(prefetch_rows)(args->v, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
         FN(product)(words_product(k, padded / 2, 1, q, TILE, s.p, TILE), even(keys), TILE, (size + 1) / 2, 0);
         if (keep != NULL) FN(load_keep)(keep, args, head, t0, queries, s0, keys);
         softmax_pairs(s, even(keys), s0 - offset - t0, keep, shape->scale * LOG2_E);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The order of a backward's tiles, for both kinds of products: LOAD_QUERIES and BACKWARD_TILE are named by the including
 // file. Every sum runs over tiles in ascending order in each of the three functions, so that they agree bit by bit.
-static long FN(at_most_tile)(long left) { return left < TILE ? left : TILE; }
-
 /// One tile of queries against all its keys: writes dq; adds to dk and dv [keys][padded] unless NULL.
 static void FN(backward_queries)(const attention_args_t *args, head_t head, long t0, char *scratch, float *dk, float *dv) {
     const apus_attention_t *shape = &args->shape;

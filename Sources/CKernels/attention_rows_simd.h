@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How rows of heads come into a tile and leave it, and what a tile masks; part of attention_simd.h and attention_bf16.c.
 
+static inline long FN(at_most_tile)(long left) { return left < TILE ? left : TILE; }
+
 /// `count` rows of a head, `stride` bytes apart, as floats: [count][padded], zeros behind each row's end.
 APUS_INLINE void FN(load_rows_as)(
     float *to, const char *from, apus_dtype_t dtype, long stride, long count, long size, long padded) {
@@ -42,6 +44,15 @@ static inline void FN(load_rows)(
     if (count < TILE) memset(to + count * padded, 0, sizeof(float) * (size_t)((TILE - count) * padded));
 }
 
+/// Asks for the rows of the next tile: they lie a token apart, too far for the CPU to foresee.
+static inline void FN(prefetch_rows)(apus_heads_t view, const apus_attention_t *shape, head_t head, long first, long count) {
+    const char *from = apus_token(view, shape->dtype, head, first);
+    const long stride = view.token_stride * apus_size(shape->dtype), bytes = shape->head_size * apus_size(shape->dtype);
+    for (long r = 0; r < count; r++, from += stride) {
+        for (long i = 0; i < bytes; i += 64) _mm_prefetch(from + i, _MM_HINT_T0);
+    }
+}
+
 /// Rows [TILE][padded] as columns [size][TILE].
 static inline void FN(transpose)(float *to, const float *rows, long padded, long size) {
     for (long i = 0; i < size; i++) {
@@ -51,13 +62,13 @@ static inline void FN(transpose)(float *to, const float *rows, long padded, long
 
 static const float FN(lane_numbers)[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/// Scores of one vector of queries and one key; minus infinity where the query does not see the key.
+/// Scores of one vector of queries and one key; LOWEST where the query does not see the key.
 ///
 /// `ahead` is how many queries of the tile come before the first that sees key 0 of the tile; negative where all see it.
 APUS_INLINE vf FN(masked)(vf score, long q, long key, long ahead) {
     if (ahead + key <= q) return score;
     const vf distance = vload(FN(lane_numbers)) - vset((float)(ahead + key - q));
-    return FN(negative)(distance, vset(-INFINITY), score);
+    return FN(negative)(distance, vset(LOWEST), score);
 }
 
 /// The bits of dropout for a tile: word [half][query], bit key % 32.

@@ -8,6 +8,8 @@
 enum { TILE = 64 };                      // queries and keys of a tile: dropout's bits of one query are one word
 enum { LARGEST_TILED_HEAD = 1024 };      // larger heads take the rows' path
 enum { SCRATCH_BYTES = 4 << 20 };
+// A masked score, and a maximum before the first: finite, so that differences are numbers.
+static const float LOWEST = -1e30f;
 static const float LOG2_E = 1.44269504f;
 
 /// Floats of a row in a tile: whole vectors of any width.

@@ -24,8 +24,7 @@ static void FN(softmax_tile)(
             second = vmax(second, vload(p + (j + 1) * TILE + q));
         }
         largest = vmax(largest, vmax(second, vload(p + (keys - 1) * TILE + q)));
-        // A maximum of minus infinity (no key of this tile or those before is seen) must not give NaN.
-        const vf base = vmax(largest, vset(-1e30f)), scaled = base * vset(scale);
+        const vf base = largest, scaled = base * vset(scale);
         const vf factor = FN(exp2)(vfms(before, vset(scale), scaled));
         vf total = vload(sum + q) * factor;
         for (long j = 0; j < keys; j++) {
@@ -51,12 +50,14 @@ static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0,
     FN(load_rows)(s.out, args->q, shape, head, t0, queries, padded);
     FN(transpose)(s.q, s.out, padded, size);
     memset(s.out, 0, sizeof(float) * (size_t)(TILE * padded));
-    for (long q = 0; q < TILE; q++) s.max[q] = -INFINITY, s.sum[q] = 0;
+    for (long q = 0; q < TILE; q++) s.max[q] = LOWEST, s.sum[q] = 0;
     const long visible = offset + t0 + queries;
     for (long s0 = 0; s0 < visible; s0 += TILE) {
         const long keys = visible - s0 < TILE ? visible - s0 : TILE;
         FN(load_rows)(s.k, args->k, shape, head, s0, keys, padded);
         FN(load_rows)(s.v, args->v, shape, head, s0, keys, padded);
+        FN(prefetch_rows)(args->k, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
+        FN(prefetch_rows)(args->v, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
         FN(product)((FN(product_t)){s.k, padded, 1, s.q, TILE, s.p, TILE}, keys, TILE, size, 0);
         if (keep != NULL) FN(load_keep)(keep, args, head, t0, queries, s0, keys);
         FN(softmax_tile)(s.p, keys, s0 - offset - t0, s.max, s.sum, s.shrink, keep, scale);

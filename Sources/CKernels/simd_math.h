@@ -19,9 +19,11 @@ APUS_INLINE vf FN(exp)(vf x) {
     return FN(scale2)(p, n);
 }
 
-/// 2^x for x <= 0, to 2 ulp; 0 below -149 (AVX2: -126), NaN stays. The same fit with its powers of ln 2 multiplied in.
+/// 2^x for finite x <= 0, to 2 ulp; 0 below -149 (AVX2: -126), NaN stays. The same fit with its powers of ln 2 multiplied in.
 APUS_INLINE vf FN(exp2)(vf x) {
-    x = vmax(vset(-155.0f), x);
+#if W == 8
+    x = vmax(vset(-155.0f), x);  // scale2 takes whole numbers of 32 bits; vscalefps of AVX-512 any
+#endif
     const vf n = FN(round)(x), r = x - n;
     vf p = vset(1.53211388e-04f);
     p = vfma(p, r, vset(1.33901728e-03f));
