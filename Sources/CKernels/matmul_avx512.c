@@ -73,24 +73,26 @@ const apus_kernels_t apus_kernels_avx512 = {
 
 // MARK: Few rows, column sums
 
-APUS_INLINE_512 __m512 step_f32(__m512 acc, const char *x, const char *w, long left) {
-    if (left >= 16) return _mm512_fmadd_ps(_mm512_loadu_ps((const float *)x), _mm512_loadu_ps((const float *)w), acc);
-    const __mmask16 mask = (__mmask16)apus_mask(left, 16);
-    return _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, (const float *)x), _mm512_maskz_loadu_ps(mask, (const float *)w), acc);
+APUS_INLINE_512 __m512i load_f32(const char *from) { return _mm512_loadu_si512(from); }
+
+APUS_INLINE_512 __m512i load_some_f32(const char *from, long count) {
+    return _mm512_maskz_loadu_epi32((__mmask16)apus_mask(count, 16), from);
 }
 
-APUS_INLINE_512 __m512 widen(const char *from, __mmask16 mask) {
-    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+APUS_INLINE_512 __m512i widen(__m256i narrow) { return _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16); }
+
+APUS_INLINE_512 __m512i load_bf16(const char *from) { return widen(_mm256_loadu_si256((const __m256i *)from)); }
+
+APUS_INLINE_512 __m512i load_some_bf16(const char *from, long count) {
+    return widen(_mm256_maskz_loadu_epi16((__mmask16)apus_mask(count, 16), from));
 }
 
-APUS_INLINE_512 __m512 step_widened(__m512 acc, const char *x, const char *w, long left) {
-    const __mmask16 mask = (__mmask16)apus_mask(left, 16);
-    return _mm512_fmadd_ps(widen(x, mask), widen(w, mask), acc);
+APUS_INLINE_512 __m512 dot(__m512 sums, __m512i x, __m512i w) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), sums);
 }
 
-APUS_DEFINE_SMALL_512(small_f32, APUS_TARGET_512, 16, step_f32, finish)
-APUS_DEFINE_SMALL_512(small_widened, APUS_TARGET_512, 16, step_widened, finish)
+APUS_DEFINE_SMALL_512(small_f32, APUS_TARGET_512, 16, 4, load_f32, load_some_f32, dot, finish)
+APUS_DEFINE_SMALL_512(small_widened, APUS_TARGET_512, 16, 2, load_bf16, load_some_bf16, dot, finish)
 
 static void small(const apus_gemm_t *g, long begin, long end) {
     if (g->dtype == APUS_F32) {

@@ -68,14 +68,15 @@ const apus_kernels_t apus_kernels_bf16 = {
 
 // MARK: Few rows
 
-APUS_INLINE_BF16 __m512 step_pairs(__m512 acc, const char *x, const char *w, long left) {
-    if (left >= 32) return _mm512_dpbf16_ps(acc, (__m512bh)_mm512_loadu_si512(x), (__m512bh)_mm512_loadu_si512(w));
-    const __mmask32 mask = (__mmask32)apus_mask(left, 32);
-    return _mm512_dpbf16_ps(
-        acc, (__m512bh)_mm512_maskz_loadu_epi16(mask, x), (__m512bh)_mm512_maskz_loadu_epi16(mask, w));
+APUS_INLINE_BF16 __m512i load(const char *from) { return _mm512_loadu_si512(from); }
+
+APUS_INLINE_BF16 __m512i load_some(const char *from, long count) {
+    return _mm512_maskz_loadu_epi16((__mmask32)apus_mask(count, 32), from);
 }
 
-APUS_DEFINE_SMALL_512(small_pairs, APUS_TARGET_BF16, 32, step_pairs, finish)
+APUS_INLINE_BF16 __m512 dot(__m512 sums, __m512i x, __m512i w) { return _mm512_dpbf16_ps(sums, (__m512bh)x, (__m512bh)w); }
+
+APUS_DEFINE_SMALL_512(small_pairs, APUS_TARGET_BF16, 32, 2, load, load_some, dot, finish)
 
 static void small(const apus_gemm_t *g, long begin, long end) {
     if (g->dtype == APUS_F32) {

@@ -125,46 +125,63 @@ APUS_INLINE_512 void apus_pack_512(
 
 enum { APUS_SMALL_WIDTH = 64 };
 
-/// Defines NAME(g, begin, end): products of few rows, each weight row read once, in blocks of ROWS x 4 dot products.
-/// STEP(acc, x, w, count) adds the products of up to LANES elements at x and w to the vector acc.
-#define APUS_DEFINE_SMALL_512(NAME, TARGET, LANES, STEP, FINISH)                                                            \
-    static inline __attribute__((always_inline)) TARGET void NAME##_dots(                                                  \
-        const apus_gemm_t *g, long i, long j, const int rows, const int columns, float *out) {                              \
-        const long size = g->dtype == APUS_F32 ? 4 : 2;                                                                     \
-        const char *x = (const char *)g->a.data + i * g->a.row_stride * size;                                              \
-        const char *w = (const char *)g->b.data + j * g->b.column_stride * size;                                           \
-        const long x_stride = g->a.row_stride * size, w_stride = g->b.column_stride * size;                                 \
-        __m512 acc[4][4];                                                                                                   \
-        for (int r = 0; r < rows; r++) {                                                                                    \
-            for (int c = 0; c < columns; c++) acc[r][c] = _mm512_setzero_ps();                                              \
-        }                                                                                                                   \
-        for (long k = 0; k < g->k; k += LANES) {                                                                            \
-            for (int r = 0; r < rows; r++) {                                                                                \
-                for (int c = 0; c < columns; c++) {                                                                         \
-                    acc[r][c] = STEP(acc[r][c], x + r * x_stride + k * size, w + c * w_stride + k * size, g->k - k);        \
-                }                                                                                                           \
-            }                                                                                                               \
-        }                                                                                                                   \
-        for (int r = 0; r < rows; r++) {                                                                                    \
-            for (int c = 0; c < columns; c++) out[r * APUS_SMALL_WIDTH + c] = _mm512_reduce_add_ps(acc[r][c]);              \
-        }                                                                                                                   \
-    }                                                                                                                       \
-    static inline __attribute__((always_inline)) TARGET void NAME##_column(                                                \
-        const apus_gemm_t *g, long j, const int columns, float *out) {                                                      \
-        long i = 0;                                                                                                         \
-        for (; i + 4 <= g->m; i += 4) NAME##_dots(g, i, j, 4, columns, out + i * APUS_SMALL_WIDTH);                         \
-        for (; i + 2 <= g->m; i += 2) NAME##_dots(g, i, j, 2, columns, out + i * APUS_SMALL_WIDTH);                         \
-        if (i < g->m) NAME##_dots(g, i, j, 1, columns, out + i * APUS_SMALL_WIDTH);                                         \
-    }                                                                                                                       \
-    TARGET static void NAME(const apus_gemm_t *g, long begin, long end) {                                                   \
-        _Alignas(64) float tile[APUS_SMALL_ROWS * APUS_SMALL_WIDTH];                                                        \
-        for (long j0 = begin; j0 < end; j0 += APUS_SMALL_WIDTH) {                                                           \
-            const long count = end - j0 < APUS_SMALL_WIDTH ? end - j0 : APUS_SMALL_WIDTH;                                   \
-            long j = 0;                                                                                                     \
-            for (; j + 4 <= count; j += 4) NAME##_column(g, j0 + j, 4, tile + j);                                           \
-            for (; j < count; j++) NAME##_column(g, j0 + j, 1, tile + j);                                                   \
-            FINISH(g, (apus_partial_t){0}, 0, j0, g->m, count, tile, APUS_SMALL_WIDTH);                                     \
-        }                                                                                                                   \
+#define APUS_UNROLL _Pragma("clang loop unroll(full)")
+
+/// Defines NAME(g, begin, end): products of few rows, in blocks of up to 4 x 4 dot products along k, so that each weight is
+/// read from memory once. LOAD(from) and LOAD_SOME(from, count) give LANES elements; DOT(sums, x, w) adds their products.
+#define APUS_DEFINE_SMALL_512(NAME, ATTRIBUTES, LANES, SIZE, LOAD, LOAD_SOME, DOT, FINISH)                                     \
+    ATTRIBUTES static inline __attribute__((always_inline)) void NAME##_dots(                                                  \
+        const apus_gemm_t *g, long i, long j, const int rows, const int columns, float *out) {                                 \
+        const char *x = (const char *)g->a.data + i * g->a.row_stride * SIZE;                                                  \
+        const char *w = (const char *)g->b.data + j * g->b.column_stride * SIZE;                                               \
+        const long x_stride = g->a.row_stride * SIZE, w_stride = g->b.column_stride * SIZE;                                    \
+        __m512 sums[4][4];                                                                                                     \
+        APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                           \
+            APUS_UNROLL for (int c = 0; c < columns; c++) sums[r][c] = _mm512_setzero_ps();                                    \
+        }                                                                                                                      \
+        long left = g->k;                                                                                                      \
+        for (; left >= LANES; left -= LANES, x += LANES * SIZE, w += LANES * SIZE) {                                           \
+            __m512i weights[4];                                                                                                \
+            APUS_UNROLL for (int c = 0; c < columns; c++) {                                                                    \
+                weights[c] = LOAD(w + c * w_stride);                                                                           \
+                /* The next block's weights: rows are too short for the hardware to run ahead. May point beyond the end. */    \
+                _mm_prefetch((const char *)((uintptr_t)w + (uintptr_t)((4 + c) * w_stride)), _MM_HINT_T0);                     \
+            }                                                                                                                  \
+            APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                       \
+                const __m512i row = LOAD(x + r * x_stride);                                                                    \
+                APUS_UNROLL for (int c = 0; c < columns; c++) sums[r][c] = DOT(sums[r][c], row, weights[c]);                   \
+            }                                                                                                                  \
+        }                                                                                                                      \
+        if (left > 0) {                                                                                                        \
+            APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                       \
+                const __m512i row = LOAD_SOME(x + r * x_stride, left);                                                         \
+                APUS_UNROLL for (int c = 0; c < columns; c++) {                                                                \
+                    sums[r][c] = DOT(sums[r][c], row, LOAD_SOME(w + c * w_stride, left));                                      \
+                }                                                                                                              \
+            }                                                                                                                  \
+        }                                                                                                                      \
+        APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                           \
+            APUS_UNROLL for (int c = 0; c < columns; c++) {                                                                    \
+                out[r * APUS_SMALL_WIDTH + c] = _mm512_reduce_add_ps(sums[r][c]);                                              \
+            }                                                                                                                  \
+        }                                                                                                                      \
+    }                                                                                                                          \
+    ATTRIBUTES static inline __attribute__((always_inline)) void NAME##_columns(                                               \
+        const apus_gemm_t *g, long j, const int columns, float *out) {                                                         \
+        long i = 0;                                                                                                            \
+        for (; i + 4 <= g->m; i += 4) NAME##_dots(g, i, j, 4, columns, out + i * APUS_SMALL_WIDTH);                            \
+        for (; i + 2 <= g->m; i += 2) NAME##_dots(g, i, j, 2, columns, out + i * APUS_SMALL_WIDTH);                            \
+        if (i < g->m) NAME##_dots(g, i, j, 1, columns, out + i * APUS_SMALL_WIDTH);                                            \
+    }                                                                                                                          \
+    ATTRIBUTES static void NAME(const apus_gemm_t *g, long begin, long end) {                                                  \
+        _Alignas(64) float tile[APUS_SMALL_ROWS * APUS_SMALL_WIDTH];                                                           \
+        for (long j0 = begin; j0 < end; j0 += APUS_SMALL_WIDTH) {                                                              \
+            const long count = end - j0 < APUS_SMALL_WIDTH ? end - j0 : APUS_SMALL_WIDTH;                                      \
+            long j = 0;                                                                                                        \
+            for (; j + 4 <= count; j += 4) NAME##_columns(g, j0 + j, 4, tile + j);                                             \
+            for (; j < count; j++) NAME##_columns(g, j0 + j, 1, tile + j);                                                     \
+            FINISH(g, (apus_partial_t){0}, 0, j0, g->m, count, tile, APUS_SMALL_WIDTH);                                        \
+        }                                                                                                                      \
     }
 
 #endif
