@@ -92,7 +92,7 @@ public final class AtomicFileWriter {
             unlink(temporaryPath)
             throw FileError(path: path, operation: "rename", errno: code)
         }
-        if synchronizeFolder { try Folder.synchronize((path as NSString).deletingLastPathComponent, calls: calls) }
+        if synchronizeFolder { try Folder.synchronize(Paths.parent(of: path), calls: calls) }
     }
 
     /// Writes a whole file atomically.

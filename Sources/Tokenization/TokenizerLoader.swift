@@ -48,12 +48,12 @@ public struct TokenizerLoader: Sendable {
         switch (path as NSString).pathExtension {
         case "json":
             if (path as NSString).lastPathComponent == "encoder.json" {
-                return try folder((path as NSString).deletingLastPathComponent, split: split)
+                return try folder(Paths.parent(of: path), split: split)
             }
             return try TokenizerJSONReader.read(path)
         case "tiktoken": return try BPETokenizer(model: TiktokenFile.read(path, split: split))
         case "bpe":
-            let encoder = (path as NSString).deletingLastPathComponent + "/encoder.json"
+            let encoder = Paths.parent(of: path) + "/encoder.json"
             let hasEncoder = FileManager.default.fileExists(atPath: encoder)
             return try BPETokenizer(model: GPT2Files.read(merges: path, encoder: hasEncoder ? encoder : nil))
         default:
@@ -108,7 +108,7 @@ public struct TokenizerLoader: Sendable {
 
     /// Downloads under a temporary name, so that a broken transfer is not taken for the file.
     private func fetch(_ name: String, to path: String) throws {
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = Paths.parent(of: path)
         guard let download else { throw missing(name, in: folder) }
         try Folder.create(folder)
         let temporary = path + ".download-\(getpid())"

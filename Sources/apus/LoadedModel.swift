@@ -49,7 +49,7 @@ struct LoadedModel {
         let loader = TokenizerLoader(download: Downloads.fetch)
         if let spec { return try checked(loader.load(spec: spec, vocabularyFolder: vocab)) }
         // A checkpoint lies two folders below its run.
-        let folders = [source.path, source.path + "/../..", (source.path as NSString).deletingLastPathComponent]
+        let folders = [source.path, source.path + "/../..", Paths.parent(of: source.path)]
         for folder in folders where FileManager.default.fileExists(atPath: folder + "/tokenizer.json") {
             return try checked(loader.load(spec: folder + "/tokenizer.json"))
         }
