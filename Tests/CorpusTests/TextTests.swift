@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import Corpus
 import Foundation
+import Storage
 import Testing
 
 struct TextTests {
