@@ -35,7 +35,7 @@ APUS_INLINE vf FN(exp2)(vf x) {
     return FN(scale2)(p, n);
 }
 
-/// The normal distribution function Phi(x) = (1 + erf(x / sqrt 2)) / 2 to 2e-7 absolute, and e^(-x^2/2) on the way.
+/// The normal distribution function Phi(x) = (1 + erf(x / sqrt 2)) / 2 to 2.5e-7 absolute, and e^(-x^2/2) on the way.
 ///
 /// Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: erfc(y) = t (a1 + ... + a5 t^4) e^(-y^2) for
 /// y >= 0, t = 1 / (1 + 0.3275911 y), to 1.5e-7; here y = |x| / sqrt 2, and the factor 1/2 is in the coefficients.
