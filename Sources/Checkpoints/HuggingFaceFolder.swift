@@ -8,6 +8,7 @@ enum HuggingFaceFolder {
     /// The parts of names whose weights GPT-2 stores as [in, out] (its "Conv1D"); nanoGPT's Linear has [out, in].
     private static let transposed = [".attn.c_attn.weight", ".attn.c_proj.weight", ".mlp.c_fc.weight", ".mlp.c_proj.weight"]
 
+    /// - Throws: `FileError` when a file is missing or damaged, or the model is none that Apus computes.
     static func open(_ path: String) throws -> ModelSource {
         let facts = try facts(path)
         let find = try tensors(path)
@@ -81,6 +82,7 @@ enum HuggingFaceFolder {
             path: path, operation: "find the weights in", reason: "it has neither model.safetensors nor pytorch_model.bin")
     }
 
+    /// nanoGPT's name of one of GPT-2's tensors.
     private static func canonical(_ name: String) -> String { name.hasPrefix("transformer.") ? name : "transformer." + name }
 
     /// [in, out] seen as [out, in].

@@ -102,6 +102,7 @@ public struct NanoGPTCheckpointWriter {
         return all
     }
 
+    /// data.pkl, with the keys that nanoGPT's train.py saves, in its order.
     private func pickle(withOptimizer: Bool) -> [UInt8] {
         var writer = PickleWriter()
         writer.dictionary { writer in
@@ -121,6 +122,7 @@ public struct NanoGPTCheckpointWriter {
         return writer.finish()
     }
 
+    /// What train.py passes to GPTConfig.
     private var modelArgs: PyTorchValue {
         let sizes = [
             ("n_layer", facts.nLayer), ("n_head", facts.nHead), ("n_embd", facts.nEmbd), ("block_size", facts.blockSize),
@@ -132,6 +134,7 @@ public struct NanoGPTCheckpointWriter {
             ])
     }
 
+    /// The state dict; storages are numbered as in `sources`.
     private func model(_ writer: inout PickleWriter) {
         let parameters = facts.parameters
         writer.dictionary(ordered: true) { writer in
@@ -145,6 +148,7 @@ public struct NanoGPTCheckpointWriter {
         }
     }
 
+    /// What torch.optim.AdamW.state_dict() gives, with the groups that nanoGPT's configure_optimizers makes.
     private func optimizer(_ writer: inout PickleWriter, withState: Bool) {
         let order = facts.optimizerOrder, first = facts.parameters.count
         writer.string("state")
@@ -169,6 +173,7 @@ public struct NanoGPTCheckpointWriter {
         }
     }
 
+    /// One of AdamW's param_groups, with all the keys that its load_state_dict expects.
     private func group(_ writer: inout PickleWriter, weightDecay: Double, parameters: Range<Int>) {
         writer.value(
             .dictionary([
@@ -176,6 +181,7 @@ public struct NanoGPTCheckpointWriter {
                 (.string("betas"), .tuple([.number(beta1), .number(beta2)])), (.string("eps"), .number(epsilon)),
                 (.string("amsgrad"), .bool(false)), (.string("maximize"), .bool(false)), (.string("foreach"), .none),
                 (.string("capturable"), .bool(false)), (.string("differentiable"), .bool(false)), (.string("fused"), .none),
+                (.string("decoupled_weight_decay"), .bool(true)),
                 (.string("params"), .list(parameters.map { .integer($0) })),
             ]))
     }

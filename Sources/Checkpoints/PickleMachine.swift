@@ -48,10 +48,12 @@ struct PickleTensor {
 /// it builds plain values, and memory and time grow no faster than the pickle's size.
 /// - Note: Source: the opcode table in CPython's Lib/pickletools.py, protocols 2 to 5.
 struct PickleMachine {
+    /// All containers, tensors and storages made so far; cells refer to them by place.
     private(set) var heap: [PickleNode] = []
     private let bytes: LittleEndianBytes
     private var position = 0
     private var stack: [PickleCell] = []
+    /// Values that the pickle gave a number, to refer to them again; numbers are the pickle's choice, hence no array.
     private var memo: [Int: PickleCell] = [:]
 
     /// Classes and functions that mean a plain value, besides the storage types.
@@ -62,6 +64,8 @@ struct PickleMachine {
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = LittleEndianBytes(bytes) }
 
+    /// Runs to the end and gives the value on top of the stack, whose containers are in `heap`.
+    ///
     /// - Throws: `PickleError` naming what is refused or damaged.
     mutating func run() throws -> PickleCell {
         while true {
@@ -74,6 +78,7 @@ struct PickleMachine {
 
     // MARK: Reading
 
+    /// The next number, which must fit an Int; the file decides every length, so all are checked.
     private mutating func take<T: FixedWidthInteger>(_ size: Int, as type: T.Type) throws -> Int {
         guard let value = bytes.number(position, as: type), let int = Int(exactly: value) else {
             throw PickleError("it ends early")
@@ -88,6 +93,7 @@ struct PickleMachine {
         return slice
     }
 
+    /// The next `count` bytes as UTF-8.
     private mutating func text(_ count: Int) throws -> String {
         guard let text = String(validating: try take(count), as: UTF8.self) else {
             throw PickleError("a text in it is not UTF-8")
@@ -95,6 +101,7 @@ struct PickleMachine {
         return text
     }
 
+    /// The bytes up to a line feed: how GLOBAL writes its two names.
     private mutating func line() throws -> String {
         var end = position
         while let byte = bytes.number(end, as: UInt8.self), byte != 0x0a {
@@ -108,12 +115,14 @@ struct PickleMachine {
 
     // MARK: Stack
 
+    /// Takes a value off the stack; a mark is none.
     private mutating func pop() throws -> PickleCell {
         guard let cell = stack.popLast() else { throw PickleError("its stack runs empty; the file is damaged") }
         if case .mark = cell { throw PickleError("a mark stands where a value belongs; the file is damaged") }
         return cell
     }
 
+    /// Takes everything above the last mark, and the mark.
     private mutating func popToMark() throws -> [PickleCell] {
         var start = stack.count - 1
         while start >= 0 {
@@ -126,6 +135,7 @@ struct PickleMachine {
         return cells
     }
 
+    /// Puts a container into the heap and its place on the stack.
     private mutating func push(_ node: PickleNode) {
         stack.append(.node(heap.count))
         heap.append(node)
@@ -217,6 +227,7 @@ struct PickleMachine {
         stack.append(cell)
     }
 
+    /// The one gate for names: what is not in the lists never becomes a value.
     private mutating func pushGlobal(_ module: String, _ name: String) throws {
         let full = "\(module).\(name)"
         guard Self.globals.contains(full) || PyTorchStorage.types[full] != nil else {
@@ -264,11 +275,13 @@ struct PickleMachine {
         return true
     }
 
+    /// Keys and values in turn, as SETITEMS and DICT have them.
     private static func pairs(_ cells: [PickleCell]) throws -> [(key: PickleCell, value: PickleCell)] {
         guard cells.count.isMultiple(of: 2) else { throw PickleError("a key in it has no value; the file is damaged") }
         return stride(from: 0, to: cells.count, by: 2).map { (cells[$0], cells[$0 + 1]) }
     }
 
+    /// Extends the list on top of the stack.
     private mutating func append(_ items: [PickleCell]) throws {
         guard case .node(let place)? = stack.last, case .list(var list) = heap[place] else {
             throw PickleError("it appends to something that is no list; the file is damaged")
@@ -278,6 +291,7 @@ struct PickleMachine {
         heap[place] = .list(list)
     }
 
+    /// Extends the dictionary on top of the stack; equal keys are sorted out by who reads it.
     private mutating func insert(_ pairs: [(key: PickleCell, value: PickleCell)]) throws {
         guard case .node(let place)? = stack.last, case .dictionary(var dictionary) = heap[place] else {
             throw PickleError("it inserts into something that is no dictionary; the file is damaged")
@@ -287,11 +301,13 @@ struct PickleMachine {
         heap[place] = .dictionary(dictionary)
     }
 
+    /// The elements of a tuple; nil for anything else.
     private func tuple(_ cell: PickleCell) -> [PickleCell]? {
         guard case .node(let place) = cell, case .tuple(let items) = heap[place] else { return nil }
         return items
     }
 
+    /// A shape or strides: a tuple of at most 64 whole numbers (PyTorch's own limit).
     private func integers(_ cell: PickleCell) -> [Int]? {
         guard let items = tuple(cell), items.count <= 64 else { return nil }
         var values: [Int] = []
@@ -311,6 +327,7 @@ struct PickleMachine {
         push(.storage(type: type, key: key, count: count))
     }
 
+    /// REDUCE, in Python a call of any function with any arguments; here a choice between five meanings.
     private mutating func call() throws {
         let arguments = try pop()
         guard let items = tuple(arguments), case .global(let name) = try pop() else {

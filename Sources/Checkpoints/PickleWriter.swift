@@ -2,6 +2,7 @@
 
 /// Writes a pickle of protocol 2 from plain values and tensors, with the opcodes that torch.load(weights_only=True) allows.
 struct PickleWriter {
+    /// Starts with PROTO 2; no value is memorized, since nothing is written twice but the tied head's storage key.
     private(set) var bytes: [UInt8] = [0x80, 2]
 
     /// A tensor's place: which storage record, and the shape in it.
@@ -10,11 +11,13 @@ struct PickleWriter {
         let shape: [Int]
     }
 
+    /// Ends the pickle with STOP.
     mutating func finish() -> [UInt8] {
         bytes.append(UInt8(ascii: "."))
         return bytes
     }
 
+    /// BINUNICODE: the length in four bytes, then UTF-8.
     mutating func string(_ text: String) {
         let utf8 = Array(text.utf8)
         bytes.append(UInt8(ascii: "X"))
@@ -22,6 +25,7 @@ struct PickleWriter {
         bytes += utf8
     }
 
+    /// BININT when 32 bits suffice, else LONG1 of eight bytes.
     mutating func integer(_ value: Int) {
         if let small = Int32(exactly: value) {
             bytes.append(UInt8(ascii: "J"))
@@ -40,6 +44,7 @@ struct PickleWriter {
     mutating func bool(_ value: Bool) { bytes.append(value ? 0x88 : 0x89) }
     mutating func none() { bytes.append(UInt8(ascii: "N")) }
 
+    /// A tuple of whole numbers, such as a shape.
     mutating func integers(_ values: [Int]) {
         mark()
         for value in values { integer(value) }
@@ -59,6 +64,7 @@ struct PickleWriter {
         bytes.append(UInt8(ascii: "u"))
     }
 
+    /// A list, filled by `items`.
     mutating func list(_ items: (inout PickleWriter) -> Void) {
         bytes.append(UInt8(ascii: "]"))
         mark()
@@ -66,6 +72,7 @@ struct PickleWriter {
         bytes.append(UInt8(ascii: "e"))
     }
 
+    /// A tuple of what `items` writes.
     mutating func tuple(_ items: (inout PickleWriter) -> Void) {
         mark()
         items(&self)
@@ -116,6 +123,7 @@ struct PickleWriter {
         }
     }
 
+    /// GLOBAL: names a class or function; torch.load(weights_only=True) knows those that are used here.
     private mutating func global(_ module: String, _ name: String) {
         bytes.append(UInt8(ascii: "c"))
         bytes += Array("\(module)\n\(name)\n".utf8)

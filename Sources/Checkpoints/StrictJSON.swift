@@ -39,9 +39,11 @@ package indirect enum StrictJSON: Sendable, Equatable {
         return members.first { $0.key == key }?.value
     }
 
+    /// The number when this is a whole one; nil for anything else, as in the properties below.
     package var integer: Int? { if case .integer(let value) = self { value } else { nil } }
     package var string: String? { if case .string(let value) = self { value } else { nil } }
     package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// Any number, whole or not.
     package var number: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -89,6 +91,7 @@ struct StrictJSONParser {
         self.maximumDepth = maximumDepth
     }
 
+    /// The one value that the text must be.
     mutating func document() throws -> StrictJSON {
         let value = try self.value(depth: 0)
         skipSpace()
@@ -98,6 +101,7 @@ struct StrictJSONParser {
 
     private func error(_ reason: String) -> StrictJSON.ParseError { .init(reason: reason, offset: position) }
 
+    /// The byte that comes next; nil at the end.
     private var byte: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     private mutating func skipSpace() {
@@ -109,6 +113,7 @@ struct StrictJSONParser {
         position += 1
     }
 
+    /// Any value; the depth is bounded because this calls itself.
     private mutating func value(depth: Int) throws -> StrictJSON {
         guard depth < maximumDepth else { throw error("values nested deeper than \(maximumDepth)") }
         skipSpace()
@@ -129,6 +134,7 @@ struct StrictJSONParser {
         return value
     }
 
+    /// An object; two equal keys are an error, which JSON itself leaves open.
     private mutating func object(depth: Int) throws -> StrictJSON {
         try expect("{")
         var members: [StrictJSON.Member] = [], seen: Set<String> = []
@@ -174,6 +180,7 @@ struct StrictJSONParser {
         }
     }
 
+    /// A string with its escapes resolved; the rest must be UTF-8 without control characters.
     private mutating func string() throws -> String {
         try expect("\"")
         var text: [UInt8] = []
@@ -191,6 +198,7 @@ struct StrictJSONParser {
         throw error("a string without end")
     }
 
+    /// What follows a backslash.
     private mutating func escape() throws -> Unicode.Scalar {
         guard let kind = byte else { throw error("a string without end") }
         position += 1
@@ -216,6 +224,7 @@ struct StrictJSONParser {
         return scalar
     }
 
+    /// A UTF-16 unit.
     private mutating func fourDigits() throws -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {

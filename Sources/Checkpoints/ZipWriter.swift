@@ -40,6 +40,7 @@ package struct CRC32: Sendable {
 /// Writes a zip file of uncompressed entries front to back, laid out as torch.save does: every entry's data start
 /// at a multiple of 64, so that they can be mapped and used in place.
 final class ZipWriter {
+    /// What the directory at the end says of an entry.
     private struct Record {
         let name: [UInt8]
         let offset: Int
@@ -53,6 +54,7 @@ final class ZipWriter {
     /// Sizes of one entry from here on would need 64-bit fields in its local header.
     static let largestEntry = Int(UInt32.max) - 1
 
+    /// - Throws: `FileError` when the file cannot be created.
     init(path: String, calls: FileCalls) throws { file = try AtomicFileWriter(path: path, calls: calls) }
 
     /// Adds an entry whose bytes `content` hands over piece by piece, `size` in all.
@@ -98,11 +100,14 @@ final class ZipWriter {
         records.append(Record(name: name, offset: offset, size: size, crc: crc.value))
     }
 
+    /// Adds a small entry.
     func add(_ name: String, _ bytes: [UInt8]) throws {
         try add(name, size: bytes.count) { write in try bytes.withUnsafeBytes { try write($0) } }
     }
 
     /// Writes the directory and puts the file in place.
+    ///
+    /// - Throws: `FileError`; a file of that name stays as it was.
     func commit() throws {
         let start = file.count
         for record in records { try entry(record).write(to: file) }
@@ -133,6 +138,7 @@ final class ZipWriter {
     /// Bit 3: checksum and sizes follow the data; bit 11: names are UTF-8.
     private static let flags: UInt16 = 0x0808
 
+    /// An entry of the directory; places of 4 GiB and more stand in a 64-bit extra field.
     private func entry(_ record: Record) -> Bytes {
         let isFar = record.offset >= Int(UInt32.max)
         var entry = Bytes()

@@ -53,6 +53,15 @@ import Testing
         #expect(try found.model.floats("transformer.wte.weight") == values(40, seed: 10))
     }
 
+    @Test func theBestCanBeNamedLater() throws {
+        let run = try TemporaryFolder(), store = CheckpointStore(runFolder: run.path)
+        for step in [10, 20] { try commit(store, step, best: step == 20) }
+        try store.markBest(step: 10)
+        #expect(store.best()?.step == 10)
+        #expect(throws: FileError.self) { try store.markBest(step: 30) }
+        #expect(store.best()?.step == 10)
+    }
+
     @Test func pruningKeepsTheNewestAndTheNamedOnes() throws {
         let run = try TemporaryFolder(), store = CheckpointStore(runFolder: run.path)
         for step in 1...6 { try commit(store, step, best: step == 2) }
