@@ -201,3 +201,50 @@ struct PageText {
         return lines
     }
 }
+
+extension ReportDocument {
+    /// The record below the letter: model, speed, the loss table and the settings, as plain text.
+    public func recordText(catalogue: Catalogue, columns: Int = 80) -> String {
+        let page = PageText(catalogue), number = page.catalogue.number
+        var lines: [String] = []
+        func title(_ key: String) { lines += ["", " " + page.word("section." + key)] }
+        func pairs(_ pairs: [(String, String)]) {
+            let width = pairs.map(\.0.count).max() ?? 0
+            lines += pairs.map { "   " + $0.0 + String(repeating: " ", count: width - $0.0.count) + "  " + $0.1 }
+        }
+        title("record")
+        var record: [(String, String)] = []
+        if let count = report.model.parameters { record.append((page.word("record.parameters"), number(count, .integer))) }
+        if let tokens = report.run.tokensSeen { record.append((page.word("record.tokens"), number(tokens, .integer))) }
+        record += page.speed(self)
+        if !record.isEmpty { pairs(record.map { ($0.0, $0.1) }) }
+        if !report.curve.isEmpty {
+            lines.append("")
+            let heads = ["column.step", "column.tokens", "column.train-loss", "column.val-loss"].map { page.word($0) }
+            let rows = Statistics.thinned(report.curve, to: 14).map { point in
+                [
+                    number(Double(point.step), .integer), point.tokens.map { number($0, .short) } ?? "–",
+                    point.trainLoss.map { number($0, .fixed(3)) } ?? "–", point.valLoss.map { number($0, .fixed(3)) } ?? "–",
+                ]
+            }
+            let widths = heads.indices.map { column in ([heads] + rows).map { $0[column].count }.max() ?? 0 }
+            for row in [heads] + rows {
+                lines.append("   " + zip(row, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "   "))
+            }
+        }
+        let settings = settings.map { $0.key + " = " + page.setting($0.value) + ($0.origin == .assumed ? " (" + page.word("origin.assumed") + ")" : "") }
+        if !settings.isEmpty {
+            title("settings")
+            var line = "  "
+            for setting in settings {
+                if line.count + setting.count + 3 > max(60, columns) {
+                    lines.append(line)
+                    line = "  "
+                }
+                line += " " + setting + (setting == settings.last ? "" : ",")
+            }
+            lines.append(line)
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
