@@ -135,7 +135,7 @@ static void multiply_blocks(
     }
 }
 
-/// c[i0 ..< i1, j0 ..< j1]
+/// c[i0 ..< i1, j0 ..< j1]. The blocks of k depend on k alone, so that each element's sum has one order whatever the share.
 static void multiply_share(const job_t *job, buffers_t *buffers, long i0, long i1, long j0, long j1) {
     const apus_gemm_t *g = job->gemm;
     const apus_kernels_t *kernels = job->kernels;

@@ -3,8 +3,8 @@
 //
 // Row-major, dense unless a stride is an argument. "act" is the dtype of x, weight and dout: float32 or bfloat16.
 // Sums are float32 (true float32 FMA for float32 operands), bfloat16 results are rounded to nearest even. Results depend
-// on the operands, the instruction set and the number of threads, never on timing. Any size from 1 up, any alignment
-// that the element type allows. Nothing allocates: `workspace` holds `apus_matmul_workspace` bytes.
+// on the operands and the instruction set alone: not on the number of threads, and not on timing. Any size from 1 up, any
+// alignment that the element type allows. Nothing allocates: `workspace` holds `apus_matmul_workspace` bytes.
 #ifndef APUS_MATMUL_H
 #define APUS_MATMUL_H
 
