@@ -49,7 +49,8 @@ public struct Check: Sendable, Equatable {
     public var reason: Reason?
 
     public init(
-        _ id: String, _ status: CheckStatus, value: Double? = nil, expected: ExpectedRange? = nil, unit: String = "", why: Message,
+        _ id: String, _ status: CheckStatus, value: Double? = nil, expected: ExpectedRange? = nil, unit: String = "",
+        why: Message,
         source: String, confidence: Confidence = .good, advice: Message? = nil, command: String? = nil, nats: Double = 0,
         reason: Reason? = nil
     ) {

@@ -29,10 +29,12 @@ public struct Expectation: Sendable, Equatable {
             return Expectation(band: nil, bandWithGoodSettings: nil, basis: reason, confidence: .low, sigma: 0.3)
         }
         guard let parameters = facts.config.parameters?.value, parameters > 0 else {
-            return Expectation(band: nil, bandWithGoodSettings: nil, basis: Message("expected.no-parameters"), confidence: .low, sigma: 0.3)
+            return Expectation(
+                band: nil, bandWithGoodSettings: nil, basis: Message("expected.no-parameters"), confidence: .low, sigma: 0.3)
         }
         guard let tokens, tokens > 0 else {
-            return Expectation(band: nil, bandWithGoodSettings: nil, basis: Message("expected.no-tokens"), confidence: .low, sigma: 0.3)
+            return Expectation(
+                band: nil, bandWithGoodSettings: nil, basis: Message("expected.no-tokens"), confidence: .low, sigma: 0.3)
         }
         guard kind == .fineweb || kind == .finewebEdu || kind == .openwebtext else {
             return Expectation(
@@ -53,7 +55,9 @@ public struct Expectation: Sendable, Equatable {
                 ? Message("expected.characters") : Message("expected.other-tokenizer", ["name": .text(tokenizer)])
         }
         if kind == .characters { return Message("expected.characters") }
-        if let vocabulary, vocabulary.origin != .assumed, facts.dataset.tokenizer == nil, !(50257...50432).contains(vocabulary.value) {
+        if let vocabulary, vocabulary.origin != .assumed, facts.dataset.tokenizer == nil,
+            !(50257...50432).contains(vocabulary.value)
+        {
             return vocabulary.value < 1000
                 ? Message("expected.characters") : Message("expected.other-vocabulary", ["size": .integer(vocabulary.value)])
         }
@@ -83,16 +87,20 @@ public struct Expectation: Sendable, Equatable {
         }
         variance += recipe.sigma * recipe.sigma
         var expectation = Expectation(
-            band: nil, bandWithGoodSettings: nil, basis: Message(""), confidence: .good, sigma: 0, parameters: parameters, tokens: tokens)
+            band: nil, bandWithGoodSettings: nil, basis: Message(""), confidence: .good, sigma: 0, parameters: parameters,
+            tokens: tokens)
         expectation.repeatCost = base - fresh
         // A corpus of unknown size may be repeated; a tenth of it at most shows in the loss.
         let unknownRepeats = unique == nil && tokens > 0.7e9 ? 0.01 : 0
         if recipe.isAdamW {
             let body = facts.config.shape.map { Double($0.parametersNonEmbedding) } ?? parameters * 0.7
             if let rate = facts.config.learningRate, rate.origin != .assumed {
-                expectation.rateCost = GoodSettings.rateCost(rate.value, best: GoodSettings.learningRate(nonEmbedding: body, tokens: tokens))
+                expectation.rateCost = GoodSettings.rateCost(
+                    rate.value, best: GoodSettings.learningRate(nonEmbedding: body, tokens: tokens))
             }
-            if let batch = facts.config.tokensPerStep { expectation.batchCost = GoodSettings.batchCost(batch.value, tokens: tokens) }
+            if let batch = facts.config.tokensPerStep {
+                expectation.batchCost = GoodSettings.batchCost(batch.value, tokens: tokens)
+            }
             // How much a low rate costs is known within a factor of two.
             variance += pow(0.4 * expectation.rateCost, 2)
         }
@@ -109,7 +117,8 @@ public struct Expectation: Sendable, Equatable {
             extrapolated ? "expected.extrapolated" : "expected.law",
             [
                 "parameters": .number(parameters, .short), "tokens": .number(tokens, .short), "dataset": .text(kind.rawValue),
-                "recipe": .message(Message(recipe.key)), "sigma": .number(sigma, .fixed(2)), "costs": .number(costs + base - fresh, .signed(2)),
+                "recipe": .message(Message(recipe.key)), "sigma": .number(sigma, .fixed(2)),
+                "costs": .number(costs + base - fresh, .signed(2)),
                 "coverage": .number(coverage, .percent(0)),
             ])
         return expectation
@@ -140,7 +149,9 @@ struct Recipe: Sendable {
                 : Recipe(offset: -0.113 * fading, sigma: 0.05, isAdamW: false, key: "recipe.muon")
         }
         if !optimizer.contains("adam") { return Recipe(offset: 0, sigma: 0.08, isAdamW: false, key: "recipe.unknown") }
-        if architecture == "modern" { return Recipe(offset: -0.1 * fading, sigma: 0.05, isAdamW: true, key: "recipe.adamw-modern") }
+        if architecture == "modern" {
+            return Recipe(offset: -0.1 * fading, sigma: 0.05, isAdamW: true, key: "recipe.adamw-modern")
+        }
         guard let rate = facts.config.learningRate, rate.origin != .assumed else {
             return Recipe(offset: plainOffset, sigma: 0.03, isAdamW: true, key: "recipe.plain")
         }

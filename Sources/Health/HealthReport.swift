@@ -82,6 +82,7 @@ public struct HealthReport: Sendable, Equatable {
         public var id: String
         public var title: Message
         public var steps: Int
+        /// NaN when the tokens of a step are unknown.
         public var tokens: Double
         public var valLoss: Band
         /// Hours from now on the run's device; nil when its speed is unknown.

@@ -6,7 +6,8 @@ extension HealthReport {
     ///
     /// Numbers that are not finite are left out, since JSON has none.
     public func json(catalogue: Catalogue = .english) throws -> Data {
-        try JSONSerialization.data(withJSONObject: jsonObject(catalogue), options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        try JSONSerialization.data(
+            withJSONObject: jsonObject(catalogue), options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     }
 
     private func jsonObject(_ catalogue: Catalogue) -> [String: Any] {

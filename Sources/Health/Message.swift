@@ -102,7 +102,9 @@ public struct Catalogue: Sendable {
     ///
     /// A key without a template is written as itself with its values: ugly, but nothing is lost.
     public func segments(_ message: Message) -> [Segment] {
-        if message.key == "verbatim", case .text(let text)? = message.arguments["text"] { return [Segment(text: text, isCommand: false)] }
+        if message.key == "verbatim", case .text(let text)? = message.arguments["text"] {
+            return [Segment(text: text, isCommand: false)]
+        }
         guard let template = templates[message.key] else {
             let values = message.arguments.sorted { $0.key < $1.key }.map { "\($0.key)=" + joined(segments(of: $0.value)) }
             return [Segment(text: ([message.key] + values).joined(separator: " "), isCommand: false)]
@@ -137,7 +139,11 @@ public struct Catalogue: Sendable {
             let forms = parts[1].split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false)
             guard case .number(let value, let style) = argument, let one = forms.first, let many = forms.last else { return [] }
             let form = String(value == 1 ? one : many)
-            return [Segment(text: form.split(separator: "%", omittingEmptySubsequences: false).joined(separator: number(value, style)), isCommand: false)]
+            return [
+                Segment(
+                    text: form.split(separator: "%", omittingEmptySubsequences: false).joined(separator: number(value, style)),
+                    isCommand: false)
+            ]
         }
         return segments(of: argument)
     }

@@ -16,7 +16,9 @@ enum NextSteps {
                 HealthReport.NextStep(
                     title: advice, why: check.why, command: check.command, valLoss: nil, hours: nil, discouraged: false))
         }
-        if verdict == .unhealthy, urgent.contains(where: { $0.status == .fail && $0.id != "documents" }), !context.isUnderWay { return steps }
+        if verdict == .unhealthy, urgent.contains(where: { $0.status == .fail && $0.id != "documents" }), !context.isUnderWay {
+            return steps
+        }
 
         let suspected = forecast.contains { $0.id == "better-data" }
         let order =
@@ -31,7 +33,9 @@ enum NextSteps {
         if let best, !chosen.contains(where: { $0.id == best.id }) { chosen = [best] + chosen.prefix(2) }
         for scenario in chosen { steps.append(step(scenario, discouraged: false)) }
         // The same again on data that is not sound is named with its price, since it is the obvious thing to try.
-        if suspected, let again = forecast.first(where: { $0.id == "restart-2x" }) { steps.append(step(again, discouraged: true)) }
+        if suspected, let again = forecast.first(where: { $0.id == "restart-2x" }) {
+            steps.append(step(again, discouraged: true))
+        }
         // To keep training at a rate that has come down is what everyone tries first; it is named when it gives little.
         if let more = forecast.first(where: { $0.id == "continue" }), let end = context.finalLoss, end - more.valLoss.mid < 0.07 {
             steps.append(step(more, discouraged: true))
@@ -40,7 +44,8 @@ enum NextSteps {
             for check in VerdictRule.weighty(checks).prefix(2) {
                 guard let advice = check.advice else { continue }
                 steps.append(
-                    HealthReport.NextStep(title: advice, why: check.why, command: check.command, valLoss: nil, hours: nil, discouraged: false))
+                    HealthReport.NextStep(
+                        title: advice, why: check.why, command: check.command, valLoss: nil, hours: nil, discouraged: false))
             }
         }
         return steps
@@ -49,6 +54,7 @@ enum NextSteps {
     private static func step(_ scenario: HealthReport.Scenario, discouraged: Bool) -> HealthReport.NextStep {
         HealthReport.NextStep(
             title: Message((discouraged ? "next." : "scenario.") + scenario.id, scenario.title.arguments), why: scenario.basis,
-            command: scenario.command, valLoss: scenario.valLoss, hours: scenario.hours, discouraged: discouraged, continues: scenario.continues)
+            command: scenario.command, valLoss: scenario.valLoss, hours: scenario.hours, discouraged: discouraged,
+            continues: scenario.continues)
     }
 }

@@ -2,8 +2,9 @@
 import Foundation
 
 extension Catalogue {
-    /// Writes a number in a style with this language's marks; "?" when it is not finite.
+    /// Writes a number in a style with this language's marks; a count that is unknown (NaN) is a dash.
     public func number(_ value: Double, _ style: NumberStyle) -> String {
+        if value.isNaN, style == .short { return "–" }
         guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-∞" : "∞" }
         switch style {
         case .fixed(let digits): return fixed(value, digits)

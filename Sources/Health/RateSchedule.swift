@@ -66,7 +66,8 @@ public struct RateSchedule: Sendable, Equatable {
             guard peak > 0 else { return nil }
             let warmup = rates.first { $0.lr >= peak * 0.999 }?.step ?? 0
             var schedule = RateSchedule(
-                kind: .linear, peak: peak, minimum: rates.last?.lr ?? 0, warmup: warmup, decayEnd: future.step, cooldown: 0, total: future.step)
+                kind: .linear, peak: peak, minimum: rates.last?.lr ?? 0, warmup: warmup, decayEnd: future.step, cooldown: 0,
+                total: future.step)
             schedule.table = rates
             return schedule
         }
@@ -77,7 +78,8 @@ public struct RateSchedule: Sendable, Equatable {
         if config.lrDecayIters?.origin == .assumed, planned == nil, kind != .constant { return nil }
         if kind == .wsd, config.cooldownIters == nil { return nil }
         return RateSchedule(
-            kind: kind, peak: peak, minimum: kind == .constant ? peak : config.minLr?.value ?? 0, warmup: config.warmupIters?.value ?? 0,
+            kind: kind, peak: peak, minimum: kind == .constant ? peak : config.minLr?.value ?? 0,
+            warmup: config.warmupIters?.value ?? 0,
             decayEnd: decayEnd, cooldown: config.cooldownIters?.value ?? 0, total: planned ?? decayEnd)
     }
 }

@@ -15,9 +15,11 @@ extension HealthReport {
         let forecast = Scenarios.of(context)
         return HealthReport(
             run: run(context), model: model(context), verdict: verdict, headline: VerdictRule.headline(verdict, checks, context),
-            reasons: VerdictRule.reasons(checks), checks: checks, curve: curve(context), series: series(context), expected: expected(context),
+            reasons: VerdictRule.reasons(checks), checks: checks, curve: curve(context), series: series(context),
+            expected: expected(context),
             forecast: forecast, forecastCurve: forecastCurve(context), throughput: context.throughput,
-            nextSteps: NextSteps.of(verdict: verdict, checks: checks, forecast: forecast, context: context), notes: context.facts.notes)
+            nextSteps: NextSteps.of(verdict: verdict, checks: checks, forecast: forecast, context: context),
+            notes: context.facts.notes)
     }
 
     private static func run(_ context: RunContext) -> Run {
@@ -35,8 +37,10 @@ extension HealthReport {
         let parameters = config.parameters?.value
         return Model(
             parameters: parameters, parametersNonEmbedding: shape.map { Double($0.parametersNonEmbedding) },
-            name: parameters.map { ModelShape.short(Int(max(0, min($0, 1e15)))) }, intended: IntendedModel.of(context.facts)?.name,
-            nLayer: shape?.nLayer, nHead: shape?.nHead, nEmbd: shape?.nEmbd, blockSize: shape?.blockSize, vocabSize: shape?.vocabSize,
+            name: parameters.map { ModelShape.short(Int(max(0, min($0, 1e15)))) },
+            intended: IntendedModel.of(context.facts)?.name,
+            nLayer: shape?.nLayer, nHead: shape?.nHead, nEmbd: shape?.nEmbd, blockSize: shape?.blockSize,
+            vocabSize: shape?.vocabSize,
             flopsPerToken: ThroughputReading.flopsPerToken(config))
     }
 
@@ -58,9 +62,11 @@ extension HealthReport {
 
     private static func series(_ context: RunContext) -> [SeriesPoint] {
         Statistics.thinned(context.facts.steps, to: 600).map { point in
-            let speed = point.tokensPerSecond ?? point.stepMs.flatMap { ms in context.tokensPerStep.map { $0 / max(ms, 1e-6) * 1000 } }
+            let speed =
+                point.tokensPerSecond ?? point.stepMs.flatMap { ms in context.tokensPerStep.map { $0 / max(ms, 1e-6) * 1000 } }
             return SeriesPoint(
-                step: point.step, tokens: point.tokens, loss: point.loss, lr: context.rate(point), gradNorm: point.gradNorm, tokensPerSecond: speed)
+                step: point.step, tokens: point.tokens, loss: point.loss, lr: context.rate(point), gradNorm: point.gradNorm,
+                tokensPerSecond: speed)
         }
     }
 
@@ -104,8 +110,10 @@ enum VerdictRule {
 
     /// Findings by weight: broken runs first, then what costs the most.
     static func weighty(_ checks: [Check]) -> [Check] {
-        checks.filter { ($0.status == .fail || $0.status == .warn) && $0.reason != nil && !HealthRules.aboutSpeed.contains($0.id) }
-            .sorted { ($0.reason?.weight ?? 0) > ($1.reason?.weight ?? 0) }
+        checks.filter {
+            ($0.status == .fail || $0.status == .warn) && $0.reason != nil && !HealthRules.aboutSpeed.contains($0.id)
+        }
+        .sorted { ($0.reason?.weight ?? 0) > ($1.reason?.weight ?? 0) }
     }
 
     static func headline(_ verdict: Verdict, _ checks: [Check], _ context: RunContext) -> Message {
@@ -120,14 +128,23 @@ enum VerdictRule {
             return Message(context.isUnderWay ? "headline.healthy-under-way" : "headline.healthy")
         case .watch, .unhealthy: break
         }
-        for id in ["non-finite", "divergence", "unigram", "too-good"] where status(id) == .fail { return Message("headline." + id) }
-        if let loss = checks.first(where: { $0.id == "loss-expected" }), loss.status == .warn || loss.status == .fail, loss.nats > 0 {
-            let stable = !found.contains { ["non-finite", "divergence", "spikes", "resume-seams", "train-val-gap"].contains($0.id) }
+        for id in ["non-finite", "divergence", "unigram", "too-good"] where status(id) == .fail {
+            return Message("headline." + id)
+        }
+        if let loss = checks.first(where: { $0.id == "loss-expected" }), loss.status == .warn || loss.status == .fail,
+            loss.nats > 0
+        {
+            let stable = !found.contains {
+                ["non-finite", "divergence", "spikes", "resume-seams", "train-val-gap"].contains($0.id)
+            }
             return Message(
-                stable ? "headline.loss-high-stable" : "headline.loss-high", ["gap": .number(loss.nats, loss.nats < 0.15 ? .fixed(2) : .fixed(1))])
+                stable ? "headline.loss-high-stable" : "headline.loss-high",
+                ["gap": .number(loss.nats, loss.nats < 0.15 ? .fixed(2) : .fixed(1))])
         }
         guard let first = found.first else { return Message("headline.watch-plain") }
-        if ["train-val-gap", "validation-power", "resume-seams", "schedule-end", "documents"].contains(first.id), status(first.id) == .fail {
+        if ["train-val-gap", "validation-power", "resume-seams", "schedule-end", "documents"].contains(first.id),
+            status(first.id) == .fail
+        {
             return Message("headline." + first.id)
         }
         return Message(

@@ -45,7 +45,8 @@ public struct RunContext: Sendable {
         self.schedule = schedule
         plannedSteps = config.maxIters.flatMap { $0.origin == .assumed ? nil : $0.value } ?? schedule?.total
         tokensPerStep = config.tokensPerStep?.value
-        tokensSeen = facts.evals.last { $0.step == last }?.tokens ?? facts.steps.last { $0.step == last }?.tokens
+        tokensSeen =
+            facts.evals.last { $0.step == last }?.tokens ?? facts.steps.last { $0.step == last }?.tokens
             ?? tokensPerStep.map { $0 * Double(last) }
         let tail = losses.suffix(max(1, min(losses.count / 20, 200))).compactMap(\.loss)
         finalTrain = evals.last?.trainLoss ?? Statistics.mean(tail)
@@ -92,7 +93,9 @@ public struct RunContext: Sendable {
     public var dataPath: String {
         if let path = options.dataPath ?? facts.dataset.path { return path }
         // nanoGPT keeps the data set NAME in data/NAME.
-        if facts.source == .nanogpt, let name = facts.dataset.name, name.origin != .option, !name.value.contains("/") { return "data/" + name.value }
+        if facts.source == .nanogpt, let name = facts.dataset.name, name.origin != .option, !name.value.contains("/") {
+            return "data/" + name.value
+        }
         return "DIR"
     }
     /// The rate of a step as logged, else by the schedule.
@@ -122,7 +125,9 @@ public struct RunContext: Sendable {
 
     private static func rateShare(_ facts: RunFacts, _ schedule: RateSchedule?, _ last: Int) -> Double? {
         let logged = facts.steps.compactMap { point in point.lr.map { (point.step, $0) } }
-        if let end = logged.last, end.0 >= last - max(50, last / 50), let peak = logged.map(\.1).max(), peak > 0 { return end.1 / peak }
+        if let end = logged.last, end.0 >= last - max(50, last / 50), let peak = logged.map(\.1).max(), peak > 0 {
+            return end.1 / peak
+        }
         if let schedule { return schedule.rate(last) / schedule.peak }
         return nil
     }
@@ -136,7 +141,8 @@ final class CheckMemo: Sendable {
 /// Fits the curve model to what a record offers.
 enum CurveFit {
     static func fit(
-        evals: [EvalPoint], losses: [StepPoint], schedule: RateSchedule?, tokensPerStep: Double?, hasReference: Bool, isAdamW: Bool,
+        evals: [EvalPoint], losses: [StepPoint], schedule: RateSchedule?, tokensPerStep: Double?, hasReference: Bool,
+        isAdamW: Bool,
         horizon: Int
     ) -> CurveModel? {
         guard let schedule else { return nil }

@@ -19,7 +19,8 @@ struct ExpressionParser {
         let value = try sum()
         skipSpaces()
         if position < text.count, text[position] != UInt8(ascii: "#") {
-            throw Failure(reason: "cannot read '\(rest())' after a value; only literals and + - * / // % ** are read, nothing is executed")
+            throw Failure(
+                reason: "cannot read '\(rest())' after a value; only literals and + - * / // % ** are read, nothing is executed")
         }
         return value
     }
@@ -98,7 +99,8 @@ struct ExpressionParser {
             if byte == quote { return .text(String(decoding: bytes, as: UTF8.self)) }
             if byte == UInt8(ascii: "\\"), position < text.count {
                 let escapes: [UInt8: UInt8] = [
-                    UInt8(ascii: "n"): 10, UInt8(ascii: "t"): 9, UInt8(ascii: "\\"): 92, UInt8(ascii: "'"): 39, UInt8(ascii: "\""): 34,
+                    UInt8(ascii: "n"): 10, UInt8(ascii: "t"): 9, UInt8(ascii: "\\"): 92, UInt8(ascii: "'"): 39,
+                    UInt8(ascii: "\""): 34,
                 ]
                 if let plain = escapes[text[position]] {
                     bytes.append(plain)
@@ -124,7 +126,9 @@ struct ExpressionParser {
             } else if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
                 isReal = true
                 position += 1
-                if position < text.count, text[position] == UInt8(ascii: "-") || text[position] == UInt8(ascii: "+") { position += 1 }
+                if position < text.count, text[position] == UInt8(ascii: "-") || text[position] == UInt8(ascii: "+") {
+                    position += 1
+                }
             } else {
                 break
             }
@@ -225,7 +229,9 @@ struct ExpressionParser {
     private mutating func take(_ token: String) -> Bool {
         skipSpaces()
         let bytes = Array(token.utf8)
-        guard position + bytes.count <= text.count, text[position..<position + bytes.count].elementsEqual(bytes) else { return false }
+        guard position + bytes.count <= text.count, text[position..<position + bytes.count].elementsEqual(bytes) else {
+            return false
+        }
         // A single star must not eat half of a power.
         if token == "*", position + 1 < text.count, text[position + 1] == UInt8(ascii: "*") { return false }
         position += bytes.count

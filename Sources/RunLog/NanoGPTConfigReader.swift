@@ -28,8 +28,8 @@ public enum NanoGPTConfigReader {
         var result: [Assignment] = []
         var names: [String: ConfigValue] = [:]
         var openQuote: String?
-        for (index, raw) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = raw.hasSuffix("\r") ? raw.dropLast() : raw
+        // CR LF is one Character in Swift, so lines end at any newline.
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let trimmed = trim(line)
             // A docstring over several lines: everything up to its closing quotes.
             if let quote = openQuote {
@@ -40,14 +40,18 @@ public enum NanoGPTConfigReader {
                 if !trimmed.dropFirst(3).contains(quote) { openQuote = quote }
                 continue
             }
-            if trimmed.isEmpty || trimmed.hasPrefix("#") || trimmed.hasPrefix("import ") || trimmed.hasPrefix("from ") { continue }
+            if trimmed.isEmpty || trimmed.hasPrefix("#") || trimmed.hasPrefix("import ") || trimmed.hasPrefix("from ") {
+                continue
+            }
             let source = "\(name):\(index + 1)"
             guard let first = line.first, first != " ", first != "\t" else {
                 throw ConfigError(key: "", reason: "indented code is not read; only lines like `n_layer = 12`", source: source)
             }
             guard let (key, expression) = split(line) else {
                 throw ConfigError(
-                    key: "", reason: "'\(trimmed.prefix(60))' is not an assignment; only lines like `n_layer = 12` are read, nothing is executed",
+                    key: "",
+                    reason:
+                        "'\(trimmed.prefix(60))' is not an assignment; only lines like `n_layer = 12` are read, nothing is executed",
                     source: source)
             }
             if key.hasPrefix("wandb_") { continue }

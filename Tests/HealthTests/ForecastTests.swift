@@ -21,7 +21,8 @@ import Testing
         for outcome in outcomes {
             Swift.print(
                 String(
-                    format: "forecast %@ from %.0f%%: %.4f [%.4f, %.4f], was %.4f, error %+.4f%@", outcome.name, outcome.share * 100,
+                    format: "forecast %@ from %.0f%%: %.4f [%.4f, %.4f], was %.4f, error %+.4f%@", outcome.name,
+                    outcome.share * 100,
                     outcome.predicted.mid, outcome.predicted.low, outcome.predicted.high, outcome.truth, outcome.error,
                     outcome.covered ? "" : "  OUTSIDE"))
         }
@@ -36,7 +37,10 @@ import Testing
             print(outcomes)
             let errors = outcomes.map { abs($0.error) }.sorted()
             let covered = Double(outcomes.count { $0.covered }) / Double(outcomes.count)
-            Swift.print(String(format: "forecast from %.0f%%: median error %.4f, covered %.0f%%", share * 100, errors[errors.count / 2], covered * 100))
+            Swift.print(
+                String(
+                    format: "forecast from %.0f%%: median error %.4f, covered %.0f%%", share * 100, errors[errors.count / 2],
+                    covered * 100))
             if share == 0.5 {
                 #expect(errors[errors.count / 2] <= 0.02)
                 #expect(covered >= 0.85)
@@ -92,7 +96,8 @@ import Testing
     @Test func continuingGivesLittle() throws {
         let forecast = HealthReport.make(facts: SyntheticRun(seed: 8).facts()).forecast
         let loss = SyntheticRun(seed: 8).level(4000)
-        let more = try #require(forecast.first { $0.id == "continue" }), twice = try #require(forecast.first { $0.id == "restart-2x" })
+        let more = try #require(forecast.first { $0.id == "continue" }),
+            twice = try #require(forecast.first { $0.id == "restart-2x" })
         let thrice = try #require(forecast.first { $0.id == "restart-3x" })
         #expect(loss - more.valLoss.mid < 0.06)
         #expect(twice.valLoss.mid < more.valLoss.mid)

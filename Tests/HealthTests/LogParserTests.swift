@@ -33,19 +33,24 @@ import Testing
 
     @Test func overridesWinOverTheFile() throws {
         let facts = try parse(
-            "Overriding config with a.py:\nn_embd = 384\nlearning_rate = 1e-3\n\nOverriding: n_embd = 512\nOverriding: dataset = fineweb\n" + steps(stride(from: 0, through: 50, by: 10)))
+            "Overriding config with a.py:\nn_embd = 384\nlearning_rate = 1e-3\n\nOverriding: n_embd = 512\nOverriding: dataset = fineweb\n"
+                + steps(stride(from: 0, through: 50, by: 10)))
         #expect(facts.config.nEmbd?.value == 512)
         #expect(facts.config.learningRate?.value == 1e-3)
         #expect(facts.dataset.name?.value == "fineweb")
     }
 
     @Test func arithmeticOfEarlierNames() throws {
-        let facts = try parse("batch_size = 8\nblock_size = 512\ngradient_accumulation_steps = 5 * 8 # on one card\n" + steps(stride(from: 0, through: 50, by: 10)))
+        let facts = try parse(
+            "batch_size = 8\nblock_size = 512\ngradient_accumulation_steps = 5 * 8 # on one card\n"
+                + steps(stride(from: 0, through: 50, by: 10)))
         #expect(facts.config.tokensPerStep?.value == Double(8 * 512 * 40))
     }
 
     @Test func theCommandLine() throws {
-        let facts = try parse("$ python train.py config/x.py --n_embd=256 --max_iters=100 --compile=False\n" + steps(stride(from: 0, through: 50, by: 10)))
+        let facts = try parse(
+            "$ python train.py config/x.py --n_embd=256 --max_iters=100 --compile=False\n"
+                + steps(stride(from: 0, through: 50, by: 10)))
         #expect(facts.config.nEmbd?.value == 256)
         #expect(facts.config.maxIters == Fact(100, .log))
     }
@@ -75,17 +80,19 @@ import Testing
     }
 
     @Test func progressBarsThatOverwriteThemselves() throws {
-        let facts = try parse("10%|#\riter 5: loss 9.25, time 10.00ms, mfu 1.00%\r20%|##\riter 6: loss 9.20, time 10.00ms, mfu 1.00%\n")
+        let facts = try parse(
+            "10%|#\riter 5: loss 9.25, time 10.00ms, mfu 1.00%\r20%|##\riter 6: loss 9.20, time 10.00ms, mfu 1.00%\n")
         #expect(facts.steps.map(\.loss) == [9.25, 9.20])
     }
 
     @Test func tracebacks() throws {
-        let text = steps(stride(from: 0, through: 30, by: 10)) + """
-            Traceback (most recent call last):
-              File "train.py", line 300, in <module>
-                scaler.scale(loss).backward()
-            torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB
-            """
+        let text =
+            steps(stride(from: 0, through: 30, by: 10)) + """
+                Traceback (most recent call last):
+                  File "train.py", line 300, in <module>
+                    scaler.scale(loss).backward()
+                torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB
+                """
         let facts = try parse(text)
         #expect(facts.incidents.map(\.kind) == [.outOfMemory])
         #expect(facts.incidents.first?.step == 30)
@@ -93,7 +100,9 @@ import Testing
 
     @Test func severalRunsInOneFile() throws {
         let head = "tokens per iteration will be: 1,000\nnumber of parameters: 10.65M\n"
-        let text = head + steps(stride(from: 0, through: 900, by: 10), from: 11) + head + steps(stride(from: 0, through: 1000, by: 10), from: 10)
+        let text =
+            head + steps(stride(from: 0, through: 900, by: 10), from: 11) + head
+            + steps(stride(from: 0, through: 1000, by: 10), from: 10)
         let facts = try parse(text)
         #expect(facts.steps.count == 101)
         #expect(facts.steps.first?.loss == 10)
@@ -103,7 +112,9 @@ import Testing
     /// A short try at the end does not hide the run before it.
     @Test func aShortRestartAtTheEnd() throws {
         let head = "tokens per iteration will be: 1,000\n"
-        let text = head + steps(stride(from: 0, through: 1000, by: 10), from: 11) + head + steps(stride(from: 0, through: 50, by: 10), from: 10)
+        let text =
+            head + steps(stride(from: 0, through: 1000, by: 10), from: 11) + head
+            + steps(stride(from: 0, through: 50, by: 10), from: 10)
         let facts = try parse(text)
         #expect(facts.steps.last?.step == 1000)
         #expect(facts.steps.first?.loss == 11)
@@ -112,7 +123,9 @@ import Testing
 
     @Test func aResumedRunIsOneRun() throws {
         let head = "learning_rate = 1e-3\ntokens per iteration will be: 1,000\n"
-        let text = head + steps(stride(from: 0, through: 1000, by: 10)) + head + "Resuming training from out\nnumber of parameters: 10.65M\n"
+        let text =
+            head + steps(stride(from: 0, through: 1000, by: 10)) + head
+            + "Resuming training from out\nnumber of parameters: 10.65M\n"
             + "step 900: train loss 9.0, val loss 9.1\n" + steps(stride(from: 900, through: 2000, by: 10), from: 10.5)
         let facts = try parse(text)
         #expect(facts.steps.count == 201)
@@ -189,7 +202,8 @@ import Testing
         #expect(facts.config.warmupIters?.value == 700)
         #expect(facts.steps.map(\.step) == [1, 2, 3])
         #expect(facts.steps[2].loss == 9.9 && facts.steps[2].gradNorm == 14 && facts.steps[2].lr == 2.57e-6)
-        #expect(facts.steps[0].stepMs == 1960.4 && facts.steps[0].mfuPrinted == 0.452 && facts.steps[0].tokensPerSecond == 267_440)
+        #expect(
+            facts.steps[0].stepMs == 1960.4 && facts.steps[0].mfuPrinted == 0.452 && facts.steps[0].tokensPerSecond == 267_440)
         #expect(facts.evals.map(\.step) == [0, 2])
         #expect(facts.evals.map(\.valLoss) == [11.009354, 9.5])
         #expect(DatasetKind(facts.dataset.name?.value) == .fineweb)
@@ -214,7 +228,9 @@ import Testing
 
     @Test func moddedNanoGPT() throws {
         var text = "step:0/5100 val_loss:16.0058 train_time:261ms step_avg:nanms\n"
-        for step in 1...250 { text += "step:\(step)/5100 train_loss:\(16 - Double(step) / 50) train_time:1ms step_avg:142.00ms\n" }
+        for step in 1...250 {
+            text += "step:\(step)/5100 train_loss:\(16 - Double(step) / 50) train_time:1ms step_avg:142.00ms\n"
+        }
         text += "step:125/5100 val_loss:6.5 train_time:1ms step_avg:1ms\n"
         let facts = try parse(text.replacingOccurrences(of: "step:125/5100 val", with: "step:250/5100 val"))
         #expect(facts.evals.map(\.valLoss) == [16.0058, 6.5])
@@ -225,7 +241,9 @@ import Testing
     }
 
     @Test func numbersAsPythonPrintsThem() throws {
-        let facts = try parse("iter 1: loss 1.25e+01, time 3ms\niter 2: loss -0.5, time 3ms\niter 3: loss 12345678.9012345678901234, time 1ms\niter 4: loss .5\niter 5: loss NaN\n")
+        let facts = try parse(
+            "iter 1: loss 1.25e+01, time 3ms\niter 2: loss -0.5, time 3ms\niter 3: loss 12345678.9012345678901234, time 1ms\niter 4: loss .5\niter 5: loss NaN\n"
+        )
         #expect(facts.steps.prefix(2).map(\.loss) == [12.5, -0.5])
         #expect(abs((facts.steps[2].loss ?? 0) - 12345678.901234567) < 1e-6)
         #expect(facts.steps[3].loss == 0.5)

@@ -13,7 +13,8 @@ import Testing
             let fits = run.loss >= band.low && run.loss <= band.high
             print(
                 String(
-                    format: "expected %@: %.3f [%.3f, %.3f], was %.3f%@", run.name, band.mid, band.low, band.high, run.loss, fits ? "" : "  OUTSIDE"))
+                    format: "expected %@: %.3f [%.3f, %.3f], was %.3f%@", run.name, band.mid, band.low, band.high, run.loss,
+                    fits ? "" : "  OUTSIDE"))
             total += 1
             if fits { inside += 1 }
         }
@@ -87,8 +88,14 @@ import Testing
         }
         #expect(basis { $0.dataset.tokenizer = Fact("char", .log) } == "expected.characters")
         #expect(basis { $0.dataset.tokenizer = Fact("bpe", .log) } == "expected.other-tokenizer")
-        #expect(basis { $0.dataset.tokenizer = nil; $0.config.vocabSize = Fact(32000, .log) } == "expected.other-vocabulary")
-        #expect(basis { $0.dataset.tokenizer = nil; $0.config.vocabSize = Fact(65, .log) } == "expected.characters")
+        #expect(
+            basis {
+                $0.dataset.tokenizer = nil; $0.config.vocabSize = Fact(32000, .log)
+            } == "expected.other-vocabulary")
+        #expect(
+            basis {
+                $0.dataset.tokenizer = nil; $0.config.vocabSize = Fact(65, .log)
+            } == "expected.characters")
         #expect(basis { $0.dataset.name = nil } == "expected.no-dataset")
         #expect(basis { $0.dataset.name = Fact("shakespeare", .log) } == "expected.no-dataset")
         #expect(basis { $0.config.initFrom = Fact("gpt2-xl", .log) } == "expected.fine-tuned")

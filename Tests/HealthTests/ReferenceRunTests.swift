@@ -6,7 +6,9 @@ import Testing
 
 /// The 40M run: its log judged as its owner needed it judged. The fixture holds its measured table in nanoGPT's words.
 @Suite struct ReferenceRunTests {
-    static let log = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/nanogpt-40m.log").path
+    static let log = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+        "Fixtures/nanogpt-40m.log"
+    ).path
 
     static func report(device: String? = "RTX 4070") throws -> HealthReport {
         var options = InputOptions()
@@ -28,7 +30,11 @@ import Testing
 
     @Test func dataPreparationIsTheFirstSuspect() throws {
         let report = try Self.report()
-        #expect(report.reasons.map(\.label) == [Message("label.number", ["value": .number(4.17, .fixed(2))]), Message("label.data"), Message("label.lr"), Message("label.size")])
+        #expect(
+            report.reasons.map(\.label) == [
+                Message("label.number", ["value": .number(4.17, .fixed(2))]), Message("label.data"), Message("label.lr"),
+                Message("label.size"),
+            ])
         #expect(report.checks.first { $0.id == "documents" }?.command == "apus prepare --audit data/fineweb")
         let first = try #require(report.nextSteps.first)
         #expect(first.command == "apus prepare --audit data/fineweb")

@@ -105,7 +105,9 @@ import Testing
         let report = report { facts in
             facts.dataset.valTokens = Fact(6000, .log)
             var random = TestRandom(5)
-            for index in facts.evals.indices { facts.evals[index].valLoss = (facts.evals[index].valLoss ?? 0) + 0.05 * random.normal() }
+            for index in facts.evals.indices {
+                facts.evals[index].valLoss = (facts.evals[index].valLoss ?? 0) + 0.05 * random.normal()
+            }
         }
         #expect(report.status("validation-power") == .fail)
     }

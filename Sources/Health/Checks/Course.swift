@@ -3,7 +3,8 @@ import Foundation
 
 extension HealthRule {
     /// Losses and norms that are not numbers.
-    static let nonFinite = HealthRule("non-finite", source: "any NaN or infinity: overflow of a 16-bit type, or a rate too high") { context, rule in
+    static let nonFinite = HealthRule("non-finite", source: "any NaN or infinity: overflow of a 16-bit type, or a rate too high")
+    { context, rule in
         let facts = context.facts
         let steps = facts.steps.filter { !($0.loss?.isFinite ?? true) || !($0.gradNorm?.isFinite ?? true) }.map(\.step)
         let evals = facts.evals.filter { !($0.valLoss?.isFinite ?? true) || !($0.trainLoss?.isFinite ?? true) }.map(\.step)
@@ -14,7 +15,8 @@ extension HealthRule {
             if skips > 0 {
                 let many = skips * 100 > facts.steps.count && skips > 5
                 return rule.finding(
-                    many ? .warn : .info, "skipped", ["count": .integer(skips)], value: Double(skips), expected: ExpectedRange(0, 0),
+                    many ? .warn : .info, "skipped", ["count": .integer(skips)], value: Double(skips),
+                    expected: ExpectedRange(0, 0),
                     advice: Message("non-finite.advice-fp16"))
             }
             return rule.finding(.pass, "pass", value: 0, expected: ExpectedRange(0, 0))
@@ -22,28 +24,38 @@ extension HealthRule {
         let lastGood = max(context.losses.last?.step ?? 0, context.evals.last?.step ?? 0)
         let ended = (bad.last ?? 0) >= lastGood
         let isHalf = facts.config.dtype.map { $0.value == "float16" || $0.value == "fp16" } ?? false
-        let arguments: [String: MessageArgument] = ["step": .integer(first), "count": .integer(bad.count), "good": .integer(lastGood)]
+        let arguments: [String: MessageArgument] = [
+            "step": .integer(first), "count": .integer(bad.count), "good": .integer(lastGood),
+        ]
         let many = bad.count * 100 > facts.steps.count + facts.evals.count
         return rule.finding(
-            ended || many ? .fail : .warn, ended ? "ended" : "some", arguments, value: Double(bad.count), expected: ExpectedRange(0, 0),
+            ended || many ? .fail : .warn, ended ? "ended" : "some", arguments, value: Double(bad.count),
+            expected: ExpectedRange(0, 0),
             advice: Message(isHalf ? "non-finite.advice-fp16" : "non-finite.advice"), nats: ended ? 3 : 0.1,
-            reason: Reason(.label("nan"), Message(ended ? "reason.non-finite-ended" : "non-finite.some", arguments), weight: ended ? 120 : 75))
+            reason: Reason(
+                .label("nan"), Message(ended ? "reason.non-finite-ended" : "non-finite.some", arguments), weight: ended ? 120 : 75
+            ))
     }
 
     /// Whether the loss ended far above what it had reached.
-    static let divergence = HealthRule("divergence", source: "end of the smoothed training loss against its lowest value") { context, rule in
+    static let divergence = HealthRule("divergence", source: "end of the smoothed training loss against its lowest value") {
+        context, rule in
         let values = smoothed(context)
         // A single odd window at the end, from a hard shard, is no rise.
-        guard values.count >= 4, let end = values.suffix(2).min(by: { $0.loss < $1.loss }), let best = values.min(by: { $0.loss < $1.loss }) else { return rule.needs("more-points") }
+        guard values.count >= 4, let end = values.suffix(2).min(by: { $0.loss < $1.loss }),
+            let best = values.min(by: { $0.loss < $1.loss })
+        else { return rule.needs("more-points") }
         let noise = Statistics.noise(context.losses.suffix(400).compactMap(\.loss)) ?? 0.02
         let rise = end.loss - best.loss
         let limit = max(0.25, 3 * noise)
         let arguments: [String: MessageArgument] = [
-            "rise": .number(rise, .fixed(2)), "best": .number(best.loss, .fixed(2)), "step": .integer(best.step), "end": .number(end.loss, .fixed(2)),
+            "rise": .number(rise, .fixed(2)), "best": .number(best.loss, .fixed(2)), "step": .integer(best.step),
+            "end": .number(end.loss, .fixed(2)),
         ]
         if rise > limit {
             return rule.finding(
-                .fail, "fail", arguments, value: rise, expected: ExpectedRange(0, limit), unit: "nats", advice: Message("divergence.advice"),
+                .fail, "fail", arguments, value: rise, expected: ExpectedRange(0, limit), unit: "nats",
+                advice: Message("divergence.advice"),
                 nats: rise, reason: Reason(.label("diverged"), Message("reason.divergence", arguments), weight: 115))
         }
         return rule.finding(.pass, "pass", arguments, value: max(rise, 0), expected: ExpectedRange(0, limit), unit: "nats")
@@ -62,7 +74,9 @@ extension HealthRule {
     }
 
     /// Sudden rises of the training loss and whether they were made good.
-    static let spikes = HealthRule("spikes", source: "rolling robust z-score above 7 (OLMo 2: share of points 7 sigma from the mean of the last 1000)") {
+    static let spikes = HealthRule(
+        "spikes", source: "rolling robust z-score above 7 (OLMo 2: share of points 7 sigma from the mean of the last 1000)"
+    ) {
         context, rule in
         let found = SpikeSearch.find(context.losses.map { ($0.step, $0.loss ?? 0) }, after: context.schedule?.warmup ?? 0)
         guard let found else { return rule.needs("more-points") }
@@ -70,23 +84,29 @@ extension HealthRule {
         let worst = found.max { $0.height < $1.height }
         let arguments: [String: MessageArgument] = [
             "count": .integer(found.count), "step": .integer((open.first ?? worst)?.step ?? 0),
-            "height": .number((open.first ?? worst)?.height ?? 0, .fixed(1)), "before": .integer(max(0, ((open.first ?? worst)?.step ?? 0) - 100)),
+            "height": .number((open.first ?? worst)?.height ?? 0, .fixed(1)),
+            "before": .integer(max(0, ((open.first ?? worst)?.step ?? 0) - 100)),
         ]
         if !open.isEmpty {
             return rule.finding(
-                .warn, "open", arguments, value: Double(found.count), expected: ExpectedRange(0, 2), advice: Message("spikes.advice", arguments),
+                .warn, "open", arguments, value: Double(found.count), expected: ExpectedRange(0, 2),
+                advice: Message("spikes.advice", arguments),
                 nats: 0.1, reason: Reason(.label("spike"), Message("spikes.open", arguments), weight: 72))
         }
         if found.count > max(3, context.losses.count / 1000) {
             return rule.finding(
-                .warn, "many", arguments, value: Double(found.count), expected: ExpectedRange(0, 2), advice: Message("spikes.advice-many"),
+                .warn, "many", arguments, value: Double(found.count), expected: ExpectedRange(0, 2),
+                advice: Message("spikes.advice-many"),
                 nats: 0.03, reason: Reason(.label("spike"), Message("spikes.many", arguments), weight: 58))
         }
-        return rule.finding(.pass, found.isEmpty ? "none" : "recovered", arguments, value: Double(found.count), expected: ExpectedRange(0, 2))
+        return rule.finding(
+            .pass, found.isEmpty ? "none" : "recovered", arguments, value: Double(found.count), expected: ExpectedRange(0, 2))
     }
 
     /// The gradient norm's course: a norm that grows in a run that should settle announces divergence.
-    static let gradNorm = HealthRule("grad-norm", source: "median of the last tenth against the middle of the run (docs/health.md)") { context, rule in
+    static let gradNorm = HealthRule(
+        "grad-norm", source: "median of the last tenth against the middle of the run (docs/health.md)"
+    ) { context, rule in
         let warmup = context.schedule?.warmup ?? 0
         let norms = context.facts.steps.filter { $0.step > warmup }.compactMap(\.gradNorm).filter { $0.isFinite && $0 >= 0 }
         guard norms.count >= 40 else { return rule.needs("grad-norm") }
@@ -115,7 +135,9 @@ extension HealthRule {
     }
 
     /// How often the gradient is cut to the clip value after the warm-up.
-    static let clipRate = HealthRule("clip-rate", source: "clipping is for rare large gradients; a clip that works on most steps is a smaller rate") {
+    static let clipRate = HealthRule(
+        "clip-rate", source: "clipping is for rare large gradients; a clip that works on most steps is a smaller rate"
+    ) {
         context, rule in
         guard let clip = context.facts.config.gradClip?.value, clip > 0 else { return rule.needs("clip") }
         let warmup = max(context.schedule?.warmup ?? 0, context.lastStep / 20)
@@ -125,7 +147,8 @@ extension HealthRule {
         let arguments: [String: MessageArgument] = ["share": .number(share, .percent(0)), "clip": .number(clip, .significant(2))]
         if share > 0.5 {
             return rule.finding(
-                .warn, "often", arguments, value: share, expected: ExpectedRange(0, 0.5), confidence: .fair, advice: Message("clip-rate.advice"),
+                .warn, "often", arguments, value: share, expected: ExpectedRange(0, 0.5), confidence: .fair,
+                advice: Message("clip-rate.advice"),
                 reason: Reason(.label("gradient"), Message("clip-rate.often", arguments), weight: 44))
         }
         return rule.finding(.pass, "pass", arguments, value: share, expected: ExpectedRange(0, 0.5))

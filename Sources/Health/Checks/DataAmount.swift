@@ -3,7 +3,9 @@ import Foundation
 
 extension HealthRule {
     /// How often the training text was repeated.
-    static let epochs = HealthRule("epochs", source: "Muennighoff 2023, arXiv 2305.16264: up to 4 epochs as good as new, gains end near 16") {
+    static let epochs = HealthRule(
+        "epochs", source: "Muennighoff 2023, arXiv 2305.16264: up to 4 epochs as good as new, gains end near 16"
+    ) {
         context, rule in
         guard let seen = context.tokensSeen else { return rule.needs("tokens") }
         guard let unique = context.facts.dataset.trainTokens?.value, unique > 0 else {
@@ -11,7 +13,8 @@ extension HealthRule {
             if context.dataset == .fineweb, seen > 1e9 {
                 return Check(
                     rule.id, .cannotTell,
-                    why: Message("epochs.one-file", ["tokens": .number(seen, .short), "epochs": .number(seen / 0.73e9, .fixed(1))]),
+                    why: Message(
+                        "epochs.one-file", ["tokens": .number(seen, .short), "epochs": .number(seen / 0.73e9, .fixed(1))]),
                     source: rule.source, confidence: .good)
             }
             return rule.needs("train-tokens")
@@ -30,21 +33,26 @@ extension HealthRule {
         return rule.finding(
             status, epochs > 16 ? "many" : "some", arguments, value: epochs, expected: range, advice: Message("epochs.advice"),
             nats: context.expectation.repeatCost,
-            reason: status == .info ? nil : Reason(.label("epochs"), Message("reason.epochs", arguments), weight: epochs > 16 ? 70 : 40))
+            reason: status == .info
+                ? nil : Reason(.label("epochs"), Message("reason.epochs", arguments), weight: epochs > 16 ? 70 : 40))
     }
 
     /// Training tokens against the model's size.
     static let tokensPerParameter = HealthRule(
-        "tokens-per-parameter", source: "Hoffmann 2022, arXiv 2203.15556 (about 20 are compute-optimal; small models gain far beyond)"
+        "tokens-per-parameter",
+        source: "Hoffmann 2022, arXiv 2203.15556 (about 20 are compute-optimal; small models gain far beyond)"
     ) { context, rule in
         guard let parameters = context.facts.config.parameters?.value, parameters > 0 else { return rule.needs("parameters") }
         guard let tokens = context.expectation.tokens ?? context.tokensSeen else { return rule.needs("tokens") }
         let ratio = tokens / parameters
-        let arguments: [String: MessageArgument] = ["ratio": .number(ratio, .significant(2)), "twenty": .number(parameters * 20, .short)]
+        let arguments: [String: MessageArgument] = [
+            "ratio": .number(ratio, .significant(2)), "twenty": .number(parameters * 20, .short),
+        ]
         let range = ExpectedRange(20, 250)
         if ratio < 5 {
             return rule.finding(
-                .info, "few", arguments, value: ratio, expected: range, advice: Message("tokens-per-parameter.advice-few", arguments))
+                .info, "few", arguments, value: ratio, expected: range,
+                advice: Message("tokens-per-parameter.advice-few", arguments))
         }
         if ratio < 20 { return rule.finding(.info, "below", arguments, value: ratio, expected: range) }
         if ratio > 250 { return rule.finding(.info, "many", arguments, value: ratio, expected: range) }

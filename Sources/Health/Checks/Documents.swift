@@ -14,6 +14,8 @@ extension HealthRule {
         if let mean = audit?.tokensPerDocumentMean {
             return audited(context, rule, mean: mean, block: block)
         }
+        // Character-level data sets are one text.
+        if context.dataset == .characters { return rule.finding(.info, "single", unit: "tokens") }
         let command = "\(context.options.program) prepare --audit \(context.dataPath)"
         guard let suspicion = DataSuspicion.of(context) else { return rule.needs("audit", ["command": .command(command)]) }
         let arguments: [String: MessageArgument] = [
@@ -41,8 +43,10 @@ extension HealthRule {
         let short = name ? 150 : min(100, block / 8)
         if mean < short {
             return rule.finding(
-                .fail, "lines", arguments, value: mean, expected: expected, unit: "tokens", advice: Message("documents.advice-prepare"),
-                command: "\(context.options.program) prepare SOURCE --out \(context.dataPath)-whole", nats: LossJudgement.of(context)?.gap ?? 0.4,
+                .fail, "lines", arguments, value: mean, expected: expected, unit: "tokens",
+                advice: Message("documents.advice-prepare"),
+                command: "\(context.options.program) prepare SOURCE --out \(context.dataPath)-whole",
+                nats: LossJudgement.of(context)?.gap ?? 0.4,
                 reason: Reason(.label("data"), Message("reason.documents.lines", arguments), weight: 95))
         }
         if mean < (expected.low ?? 0) {
@@ -64,11 +68,17 @@ struct DataSuspicion: Sendable {
     var earlyExcess: Double?
 
     static func of(_ context: RunContext) -> DataSuspicion? {
-        guard let judged = LossJudgement.of(context), judged.excess > 0.05, judged.gap > 0.15, isStable(context) else { return nil }
+        guard let judged = LossJudgement.of(context), judged.excess > 0.05, judged.gap > 0.15, isStable(context) else {
+            return nil
+        }
         // Over-fitting and a foreign validation text show as a gap between the splits; this suspicion is for equal ones.
-        if let train = context.evals.last?.trainLoss, let val = context.finalVal, abs(val - train) > 0.35 * judged.gap + 0.03 { return nil }
+        if let train = context.evals.last?.trainLoss, let val = context.finalVal, abs(val - train) > 0.35 * judged.gap + 0.03 {
+            return nil
+        }
         var suspicion = DataSuspicion(unexplained: judged.gap)
-        if let parameters = context.expectation.parameters, let band = context.expectation.band, let tokens = context.expectation.tokens {
+        if let parameters = context.expectation.parameters, let band = context.expectation.band,
+            let tokens = context.expectation.tokens
+        {
             let offset = band.mid - ScalingLaw.fineweb.loss(parameters: parameters, tokens: tokens)
             // The first evaluation behind the warm-up and at a sixth of the run at most.
             let warmup = context.schedule?.warmup ?? 0

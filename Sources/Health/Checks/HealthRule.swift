@@ -52,5 +52,7 @@ public enum HealthRules {
 
 extension Message {
     static func label(_ key: String) -> Message { Message("label." + key) }
-    static func label(number: Double, _ style: NumberStyle) -> Message { Message("label.number", ["value": .number(number, style)]) }
+    static func label(number: Double, _ style: NumberStyle) -> Message {
+        Message("label.number", ["value": .number(number, style)])
+    }
 }

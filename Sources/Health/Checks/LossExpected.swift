@@ -22,13 +22,17 @@ struct LossJudgement: Sendable {
             // A prediction's own width widens the band; before a third of the run it says little about a fault.
             let early = max(0, 0.35 - (context.progress ?? 1)) * 0.5
             let width = (end.high - end.low) / 2 + early
-            return LossJudgement(loss: end.mid, isPrediction: true, band: Band(low: band.low - width, mid: band.mid, high: band.high + width))
+            return LossJudgement(
+                loss: end.mid, isPrediction: true, band: Band(low: band.low - width, mid: band.mid, high: band.high + width))
         }
-        guard context.isDecayed == false || context.isUnderWay else { return LossJudgement(loss: last, isPrediction: false, band: band) }
+        guard context.isDecayed == false || context.isUnderWay else {
+            return LossJudgement(loss: last, isPrediction: false, band: band)
+        }
         guard !context.isUnderWay else { return nil }
         let high = undecayed
         return LossJudgement(
-            loss: last, isPrediction: false, band: Band(low: band.low + high.low, mid: band.mid + high.mid, high: band.high + high.high))
+            loss: last, isPrediction: false,
+            band: Band(low: band.low + high.low, mid: band.mid + high.mid, high: band.high + high.high))
     }
 }
 
@@ -60,7 +64,9 @@ extension HealthRule {
         if !judged.isPrediction, let tokens = expectation.tokens, let parameters = expectation.parameters {
             let sound = expectation.bandWithGoodSettings?.mid ?? band.mid
             let offset = sound - ScalingLaw.fineweb.loss(parameters: parameters, tokens: tokens)
-            if let enough = ScalingLaw.fineweb.tokens(forLoss: judged.loss - offset, parameters: parameters), enough < tokens * 0.7 {
+            if let enough = ScalingLaw.fineweb.tokens(forLoss: judged.loss - offset, parameters: parameters),
+                enough < tokens * 0.7
+            {
                 arguments["enough"] = .number(enough, .short)
                 arguments["share"] = .number(enough / tokens, .percent(0))
                 reasonKey += "-tokens"
@@ -81,7 +87,9 @@ extension HealthRule {
 
     /// A loss below what text allows: labels leak into the inputs, or one batch repeats.
     static let tooGood = HealthRule(
-        "too-good", source: "entropy floor of the fitted law (2.12 nats a GPT-2 token on FineWeb); Karpathy 2019, A Recipe for Training Neural Networks"
+        "too-good",
+        source:
+            "entropy floor of the fitted law (2.12 nats a GPT-2 token on FineWeb); Karpathy 2019, A Recipe for Training Neural Networks"
     ) { context, rule in
         let train = context.losses.suffix(max(1, context.losses.count / 50)).compactMap(\.loss)
         let low = [context.finalVal, context.finalTrain, Statistics.mean(train)].compactMap { $0 }.min()
@@ -92,20 +100,27 @@ extension HealthRule {
             if low < floor {
                 return rule.finding(
                     .fail, "fail", ["loss": .number(low, .fixed(2)), "floor": .number(band.low, .fixed(2))], value: low,
-                    expected: ExpectedRange(band.low, nil), unit: "nats", confidence: .good, advice: Message("too-good.advice"), nats: 0.5,
+                    expected: ExpectedRange(band.low, nil), unit: "nats", confidence: .good, advice: Message("too-good.advice"),
+                    nats: 0.5,
                     reason: Reason(
-                        .label("leak"), Message("reason.too-good", ["loss": .number(low, .fixed(2)), "floor": .number(band.low, .fixed(2))]),
+                        .label("leak"),
+                        Message("reason.too-good", ["loss": .number(low, .fixed(2)), "floor": .number(band.low, .fixed(2))]),
                         weight: 110))
             }
-            return rule.finding(.pass, "pass", ["floor": .number(band.low, .fixed(2))], value: low, expected: ExpectedRange(floor, nil), unit: "nats")
+            return rule.finding(
+                .pass, "pass", ["floor": .number(band.low, .fixed(2))], value: low, expected: ExpectedRange(floor, nil),
+                unit: "nats")
         }
         // Without a reference only a loss near zero is impossible for text; small texts can be learned by heart.
         if low < 0.15 {
             let key = (context.finalVal ?? low) < 0.3 ? "fail" : "memorised"
             return rule.finding(
-                .fail, key, ["loss": .number(low, .fixed(2)), "floor": .number(0.5, .fixed(1))], value: low, expected: ExpectedRange(0.5, nil),
+                .fail, key, ["loss": .number(low, .fixed(2)), "floor": .number(0.5, .fixed(1))], value: low,
+                expected: ExpectedRange(0.5, nil),
                 unit: "nats", confidence: .fair, advice: Message("too-good.advice"), nats: 0.5,
-                reason: Reason(.label("leak"), Message("too-good." + key, ["loss": .number(low, .fixed(2)), "floor": .number(0.5, .fixed(1))]), weight: 110))
+                reason: Reason(
+                    .label("leak"),
+                    Message("too-good." + key, ["loss": .number(low, .fixed(2)), "floor": .number(0.5, .fixed(1))]), weight: 110))
         }
         return rule.needs("reference")
     }

@@ -10,7 +10,8 @@ enum IntendedModel {
     /// The family member whose layers and heads a configuration has, when its width makes heads of a size that nobody chooses:
     /// every GPT-2 has heads of 64, so 12 heads in a width of 384 are the 124M configuration with one line changed.
     static func of(_ facts: RunFacts) -> (name: String, layers: Int, heads: Int, width: Int)? {
-        guard let layers = facts.config.nLayer?.value, let heads = facts.config.nHead?.value, let width = facts.config.nEmbd?.value,
+        guard let layers = facts.config.nLayer?.value, let heads = facts.config.nHead?.value,
+            let width = facts.config.nEmbd?.value,
             DatasetKind(facts.dataset.name?.value) != .characters
         else { return nil }
         // A width that was never stated may still be inferred from the printed parameter count.
@@ -21,7 +22,8 @@ enum IntendedModel {
 
 extension HealthRule {
     /// Whether the model is the size that the user probably meant.
-    static let modelSize = HealthRule("model-size", source: "GPT-2's sizes (Radford 2019); all have heads of 64") { context, rule in
+    static let modelSize = HealthRule("model-size", source: "GPT-2's sizes (Radford 2019); all have heads of 64") {
+        context, rule in
         let config = context.facts.config
         guard let width = config.nEmbd, let heads = config.nHead, let shape = config.shape, config.isShapeKnown else {
             return rule.needs("shape")
@@ -30,7 +32,8 @@ extension HealthRule {
         guard let intended = IntendedModel.of(context.facts) else {
             let head = Double(width.value) / Double(max(heads.value, 1))
             return rule.finding(
-                .pass, "pass", ["size": .text(name), "head": .number(head, head == head.rounded() ? .integer : .fixed(1))], value: config.parameters?.value,
+                .pass, "pass", ["size": .text(name), "head": .number(head, head == head.rounded() ? .integer : .fixed(1))],
+                value: config.parameters?.value,
                 unit: "parameters")
         }
         let arguments: [String: MessageArgument] = [

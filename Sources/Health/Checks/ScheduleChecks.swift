@@ -3,34 +3,42 @@ import Foundation
 
 extension HealthRule {
     /// Whether the decay of the learning rate and the run end together.
-    static let scheduleEnd = HealthRule("schedule-end", source: "nanoGPT: lr_decay_iters about max_iters; Chinchilla (arXiv 2203.15556) section 3.1") {
+    static let scheduleEnd = HealthRule(
+        "schedule-end", source: "nanoGPT: lr_decay_iters about max_iters; Chinchilla (arXiv 2203.15556) section 3.1"
+    ) {
         context, rule in
         guard let schedule = context.schedule else { return rule.needs("schedule") }
         let end = schedule.decayEnd, total = schedule.total, last = context.lastStep
         let arguments: [String: MessageArgument] = [
             "decay": .integer(end), "total": .integer(total), "last": .integer(last),
             "share": .number(schedule.rate(min(last, total)) / schedule.peak, .percent(0)),
-            "line": .command("lr_decay_iters = \(total)"), "wasted": .number(1 - Double(end) / Double(max(total, 1)), .percent(0)),
+            "line": .command("lr_decay_iters = \(total)"),
+            "wasted": .number(1 - Double(end) / Double(max(total, 1)), .percent(0)),
         ]
         let ratio = Double(end) / Double(max(total, 1))
         if schedule.kind == .constant {
             return rule.finding(
-                .warn, "constant", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1), advice: Message("schedule-end.advice-constant"),
+                .warn, "constant", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1),
+                advice: Message("schedule-end.advice-constant"),
                 nats: 0.1, reason: Reason(.label("schedule"), Message("schedule-end.constant", arguments), weight: 50))
         }
         if ratio > 1.1 {
             return rule.finding(
-                .warn, "late", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1), advice: Message("schedule-end.advice-late", arguments),
+                .warn, "late", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1),
+                advice: Message("schedule-end.advice-late", arguments),
                 nats: 0.1, reason: Reason(.label("schedule"), Message("schedule-end.late", arguments), weight: 68))
         }
         if ratio < 0.85 {
             return rule.finding(
-                .warn, "early", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1), advice: Message("schedule-end.advice-early", arguments),
+                .warn, "early", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1),
+                advice: Message("schedule-end.advice-early", arguments),
                 nats: 0.02, reason: Reason(.label("schedule"), Message("schedule-end.early", arguments), weight: 45))
         }
         if Double(last) < 0.98 * Double(total) {
             // A log that ends in the middle is a run under way, unless it says that it broke off.
-            let broke = context.facts.incidents.contains { [.traceback, .outOfMemory, .interrupted].contains($0.kind) && ($0.step ?? 0) >= last - 1 }
+            let broke = context.facts.incidents.contains {
+                [.traceback, .outOfMemory, .interrupted].contains($0.kind) && ($0.step ?? 0) >= last - 1
+            }
             return rule.finding(
                 broke ? .warn : .info, broke ? "stopped" : "under-way", arguments, value: Double(last) / Double(max(total, 1)),
                 expected: ExpectedRange(0.98, nil), advice: broke ? Message("schedule-end.advice-stopped") : nil,
@@ -40,7 +48,9 @@ extension HealthRule {
     }
 
     /// The rate at the end of the run: only a small one leaves an end point.
-    static let finalRate = HealthRule("final-rate", source: "nanoGPT: min_lr = learning_rate / 10 (Chinchilla); undecayed runs read 0.07-0.16 too high") {
+    static let finalRate = HealthRule(
+        "final-rate", source: "nanoGPT: min_lr = learning_rate / 10 (Chinchilla); undecayed runs read 0.07-0.16 too high"
+    ) {
         context, rule in
         guard let share = context.finalRateShare else { return rule.needs("schedule") }
         if context.isUnderWay { return rule.finding(.info, "under-way", ["share": .number(share, .percent(0))], value: share) }
@@ -56,7 +66,10 @@ extension HealthRule {
     }
 
     /// Length of the warm-up.
-    static let warmup = HealthRule("warmup", source: "GPT-2/3 practice: some hundred steps, 0.3-10 % of the run; Adam's second moment needs 1/(1-beta2) steps") {
+    static let warmup = HealthRule(
+        "warmup",
+        source: "GPT-2/3 practice: some hundred steps, 0.3-10 % of the run; Adam's second moment needs 1/(1-beta2) steps"
+    ) {
         context, rule in
         guard let warmup = context.facts.config.warmupIters, warmup.origin != .assumed else { return rule.needs("warmup") }
         let total = context.plannedSteps ?? context.lastStep
@@ -75,7 +88,8 @@ extension HealthRule {
         }
         if share > 0.25 {
             return rule.finding(
-                .warn, "long", arguments, value: Double(warmup.value), expected: range, unit: "steps", advice: Message("warmup.advice-long", arguments),
+                .warn, "long", arguments, value: Double(warmup.value), expected: range, unit: "steps",
+                advice: Message("warmup.advice-long", arguments),
                 nats: 0.02, reason: Reason(.label("schedule"), Message("warmup.long", arguments), weight: 40))
         }
         return rule.finding(.pass, "pass", arguments, value: Double(warmup.value), expected: range, unit: "steps")

@@ -3,7 +3,8 @@ import Foundation
 
 extension HealthRule {
     /// Whether the loss went on where it was when the run was resumed.
-    static let resumeSeams = HealthRule("resume-seams", source: "level before and after each resume, against the curve's noise") { context, rule in
+    static let resumeSeams = HealthRule("resume-seams", source: "level before and after each resume, against the curve's noise") {
+        context, rule in
         let resumes = context.facts.incidents.filter { $0.kind == .resume || $0.kind == .rollback }.compactMap(\.step)
         guard !resumes.isEmpty else { return rule.finding(.pass, "none", value: 0) }
         var worst: (step: Int, jump: Double, limit: Double)?
@@ -36,7 +37,9 @@ extension HealthRule {
             return (b - a, max(0.08, 5 * noise / Double(min(before.count, after.count)).squareRoot()))
         }
         let evals = context.evals
-        if let place = evals.firstIndex(where: { $0.step >= step }), place >= 1, let a = evals[place - 1].valLoss, let b = evals[place].valLoss {
+        if let place = evals.firstIndex(where: { $0.step >= step }), place >= 1, let a = evals[place - 1].valLoss,
+            let b = evals[place].valLoss
+        {
             return (b - a, 0.05)
         }
         return nil
@@ -49,18 +52,25 @@ extension HealthRule {
         let memory = incidents.contains { $0.kind == .outOfMemory }
         return rule.finding(
             .info, memory ? "memory" : "some",
-            ["count": .integer(incidents.count), "last": .text(String(last.detail.prefix(100))), "step": .integer(last.step ?? 0)],
-            value: Double(incidents.count), expected: ExpectedRange(0, 0), advice: memory ? Message("interruptions.advice-memory") : nil)
+            [
+                "count": .integer(incidents.count), "last": .text(String(last.detail.prefix(100))),
+                "step": .integer(last.step ?? 0),
+            ],
+            value: Double(incidents.count), expected: ExpectedRange(0, 0),
+            advice: memory ? Message("interruptions.advice-memory") : nil)
     }
 
     /// Whether the model's samples go round in circles.
-    static let samples = HealthRule("samples", source: "share of four-word sequences that repeat (Welleck 2019, arXiv 1908.04319)") { context, rule in
+    static let samples = HealthRule(
+        "samples", source: "share of four-word sequences that repeat (Welleck 2019, arXiv 1908.04319)"
+    ) { context, rule in
         let shares = context.facts.samples.compactMap(repetition)
         guard let share = Statistics.median(shares) else { return rule.needs("samples") }
         let arguments: [String: MessageArgument] = ["share": .number(share, .percent(0)), "count": .integer(shares.count)]
         if share > 0.4 {
             return rule.finding(
-                .warn, "loops", arguments, value: share, expected: ExpectedRange(0, 0.2), confidence: .fair, advice: Message("samples.advice"),
+                .warn, "loops", arguments, value: share, expected: ExpectedRange(0, 0.2), confidence: .fair,
+                advice: Message("samples.advice"),
                 reason: Reason(.label("samples"), Message("samples.loops", arguments), weight: 42))
         }
         return rule.finding(.pass, "pass", arguments, value: share, expected: ExpectedRange(0, 0.2), confidence: .fair)

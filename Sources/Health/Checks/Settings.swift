@@ -4,16 +4,20 @@ import Foundation
 extension HealthRule {
     /// The peak learning rate against the range that is known to work for the size and the tokens.
     static let learningRate = HealthRule(
-        "learning-rate", source: "nanogpt-speedrun and modded-nanogpt AdamW baselines (1.5e-3 at 124M); scaling: Step Law, arXiv 2503.04715, softened"
+        "learning-rate",
+        source:
+            "nanogpt-speedrun and modded-nanogpt AdamW baselines (1.5e-3 at 124M); scaling: Step Law, arXiv 2503.04715, softened"
     ) { context, rule in
         let config = context.facts.config
         guard let rate = config.learningRate, rate.origin != .assumed else { return rule.needs("learning-rate") }
         guard config.optimizer?.value.lowercased().contains("adam") ?? true else {
             return Check(
-                rule.id, .info, value: rate.value, why: Message("learning-rate.other", ["name": .text(config.optimizer?.value ?? "")]),
+                rule.id, .info, value: rate.value,
+                why: Message("learning-rate.other", ["name": .text(config.optimizer?.value ?? "")]),
                 source: rule.source, confidence: .low)
         }
-        guard let parameters = config.parameters?.value, let tokens = context.expectation.tokens ?? context.tokensSeen, tokens > 0 else {
+        guard let parameters = config.parameters?.value, let tokens = context.expectation.tokens ?? context.tokensSeen, tokens > 0
+        else {
             return rule.needs("parameters")
         }
         let body = config.shape.map { Double($0.parametersNonEmbedding) } ?? parameters * 0.7
@@ -23,7 +27,8 @@ extension HealthRule {
         let arguments: [String: MessageArgument] = [
             "rate": .number(rate.value, .rate), "low": .number(rounded(best / 2), .rate), "high": .number(rounded(best), .rate),
             "width": .integer(config.nEmbd?.value ?? 0), "gainLow": .number(max(0.01, cost * 0.6), .fixed(2)),
-            "gainHigh": .number(cost * 1.7, .fixed(2)), "line": .command("learning_rate = \(Catalogue.english.number(rounded(best * 0.7), .rate))"),
+            "gainHigh": .number(cost * 1.7, .fixed(2)),
+            "line": .command("learning_rate = \(Catalogue.english.number(rounded(best * 0.7), .rate))"),
         ]
         // Data other than web text, and models under a million parameters, follow the width only roughly.
         let sure: Confidence = context.expectation.band == nil ? .low : .fair
@@ -53,7 +58,8 @@ extension HealthRule {
 
     /// Tokens a step against the batch beyond which more tokens at once buy little.
     static let batchSize = HealthRule(
-        "batch-size", source: "Step Law 0.58 D^0.571 (arXiv 2503.04715); critical batch 2e8 / L^4.76 (Kaplan 2020, arXiv 2001.08361)"
+        "batch-size",
+        source: "Step Law 0.58 D^0.571 (arXiv 2503.04715); critical batch 2e8 / L^4.76 (Kaplan 2020, arXiv 2001.08361)"
     ) { context, rule in
         guard let batch = context.facts.config.tokensPerStep, batch.origin != .assumed else { return rule.needs("batch") }
         guard let tokens = context.expectation.tokens ?? context.tokensSeen, tokens > 0 else { return rule.needs("tokens") }

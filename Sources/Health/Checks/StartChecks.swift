@@ -4,7 +4,9 @@ import Foundation
 extension HealthRule {
     /// The loss before the first update. GPT-2's initialisation gives the logits almost equal values, so it is ln V there; modern recipes with
     /// another initialisation of the head start as high as 16, which is no fault.
-    static let initLoss = HealthRule("init-loss", source: "Karpathy 2019, A Recipe for Training Neural Networks (ln V for GPT-2's initialisation)") {
+    static let initLoss = HealthRule(
+        "init-loss", source: "Karpathy 2019, A Recipe for Training Neural Networks (ln V for GPT-2's initialisation)"
+    ) {
         context, rule in
         let config = context.facts.config
         if let start = config.initFrom, start.origin != .assumed, !["scratch", "resume"].contains(start.value) {
@@ -28,7 +30,9 @@ extension HealthRule {
                 advice: status == .pass || status == .info ? nil : Message("init-loss.advice-" + key, arguments),
                 reason: reason ? Reason(.label("start"), Message("init-loss." + key, arguments), weight: 62) : nil)
         }
-        if loss < expected - 0.7 { return finding(sure && loss < expected - 1 ? .fail : .warn, "low", sure ? .good : .fair, reason: true) }
+        if loss < expected - 0.7 {
+            return finding(sure && loss < expected - 1 ? .fail : .warn, "low", sure ? .good : .fair, reason: true)
+        }
         // Far above ln V with GPT-2's own initialisation is a fault; a recipe that is not known to be GPT-2's may start high.
         if loss > 17.5 { return finding(.warn, "high", .fair, reason: true) }
         if loss > expected + 0.7 {
@@ -39,7 +43,9 @@ extension HealthRule {
     }
 
     /// Beating token frequencies is the first thing that a model learns.
-    static let unigram = HealthRule("unigram", source: "entropy of the token frequencies: the audit's, or 7.7 nats for GPT-2 tokens of web text") {
+    static let unigram = HealthRule(
+        "unigram", source: "entropy of the token frequencies: the audit's, or 7.7 nats for GPT-2 tokens of web text"
+    ) {
         context, rule in
         let audited = context.facts.dataset.unigramEntropy?.value ?? context.facts.dataset.audit?.unigramEntropy
         let isWeb = context.expectation.band != nil
@@ -53,18 +59,21 @@ extension HealthRule {
         let tail = points.suffix(max(1, points.count / 50)).map(\.loss)
         let end = Statistics.median(tail) ?? last.loss
         let arguments: [String: MessageArgument] = [
-            "loss": .number(at.loss, .fixed(2)), "floor": .number(floor, .fixed(2)), "step": .integer(at.step), "end": .number(end, .fixed(2)),
+            "loss": .number(at.loss, .fixed(2)), "floor": .number(floor, .fixed(2)), "step": .integer(at.step),
+            "end": .number(end, .fixed(2)),
         ]
         let range = ExpectedRange(nil, floor)
         let confidence: Confidence = audited == nil ? .fair : .good
         if end > floor - 0.05, last.step >= due {
             return rule.finding(
                 .fail, "never", arguments, value: end, expected: range, unit: "nats", confidence: confidence,
-                advice: Message("unigram.advice"), nats: 2, reason: Reason(.label("stuck"), Message("unigram.never", arguments), weight: 105))
+                advice: Message("unigram.advice"), nats: 2,
+                reason: Reason(.label("stuck"), Message("unigram.never", arguments), weight: 105))
         }
         if at.step > due * 3, last.step > due * 3 {
             return rule.finding(
-                .warn, "late", arguments, value: at.loss, expected: range, unit: "nats", confidence: confidence, advice: Message("unigram.advice"))
+                .warn, "late", arguments, value: at.loss, expected: range, unit: "nats", confidence: confidence,
+                advice: Message("unigram.advice"))
         }
         return rule.finding(.pass, "pass", arguments, value: at.loss, expected: range, unit: "nats", confidence: confidence)
     }

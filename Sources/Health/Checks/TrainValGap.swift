@@ -25,7 +25,9 @@ struct ValidationError: Sendable {
 
 extension HealthRule {
     /// Training against validation loss: over-fitting, leak and domain gap differ in how the gap develops.
-    static let trainValGap = HealthRule("train-val-gap", source: "shape of the gap over the run; standard error of the evaluation (docs/health.md)") {
+    static let trainValGap = HealthRule(
+        "train-val-gap", source: "shape of the gap over the run; standard error of the evaluation (docs/health.md)"
+    ) {
         context, rule in
         let pairs = context.evals.compactMap { eval in
             eval.trainLoss.flatMap { train in eval.valLoss.map { (step: eval.step, train: train, val: $0) } }
@@ -48,7 +50,8 @@ extension HealthRule {
         if rise > max(0.03, 3 * error), trainFell < -0.01, gap > tolerance {
             let status: CheckStatus = rise > 0.1 ? .fail : .warn
             return rule.finding(
-                status, "overfit", arguments, value: gap, expected: range, unit: "nats", advice: Message("train-val-gap.advice-overfit", arguments),
+                status, "overfit", arguments, value: gap, expected: range, unit: "nats",
+                advice: Message("train-val-gap.advice-overfit", arguments),
                 nats: rise, reason: Reason(.label("overfit"), Message("reason.overfit", arguments), weight: 85))
         }
         if gap < -tolerance, (context.facts.config.dropout?.value ?? 0) == 0 {
@@ -84,13 +87,17 @@ extension HealthRule {
                 if let loss = losses[at].loss { values.append(loss) }
                 at += 1
             }
-            if values.count >= 8, let mean = Statistics.mean(values), let val = eval.valLoss { result.append((eval.step, mean, val)) }
+            if values.count >= 8, let mean = Statistics.mean(values), let val = eval.valLoss {
+                result.append((eval.step, mean, val))
+            }
         }
         return result
     }
 
     /// Whether the validation split is large enough to tell runs apart.
-    static let validationPower = HealthRule("validation-power", source: "standard error of a mean over correlated tokens (docs/health.md)") {
+    static let validationPower = HealthRule(
+        "validation-power", source: "standard error of a mean over correlated tokens (docs/health.md)"
+    ) {
         context, rule in
         guard !context.evals.isEmpty else { return rule.needs("validation") }
         guard let error = ValidationError.of(context) else { return rule.needs("eval-size") }
@@ -102,11 +109,13 @@ extension HealthRule {
         if error.value > 0.02 {
             let tiny = error.value > 0.06
             return rule.finding(
-                tiny ? .fail : .warn, error.tokens == nil ? "weak-stated" : "weak", arguments, value: error.value, expected: range, unit: "nats",
+                tiny ? .fail : .warn, error.tokens == nil ? "weak-stated" : "weak", arguments, value: error.value,
+                expected: range, unit: "nats",
                 confidence: .fair, advice: Message("validation-power.advice"),
                 reason: Reason(.label("split"), Message("reason.validation-power", arguments), weight: tiny ? 80 : 45))
         }
         return rule.finding(
-            .pass, error.tokens == nil ? "pass-stated" : "pass", arguments, value: error.value, expected: range, unit: "nats", confidence: .fair)
+            .pass, error.tokens == nil ? "pass-stated" : "pass", arguments, value: error.value, expected: range, unit: "nats",
+            confidence: .fair)
     }
 }

@@ -28,7 +28,9 @@ struct Scenarios {
         let broken: [HealthRule] = [.nonFinite, .divergence, .unigram, .tooGood]
         guard !broken.contains(where: { $0.check(context).status == .fail }) else { return [] }
         let steps = context.isUnderWay ? context.plannedSteps ?? context.lastStep : context.lastStep
-        guard let perStep = context.tokensPerStep, perStep > 0, steps > 0 else { return [] }
+        guard steps > 0 else { return [] }
+        // Without the tokens of a step only the curve itself can be carried on; NaN tokens are left out of every page.
+        let perStep = context.tokensPerStep.flatMap { $0 > 0 ? $0 : nil } ?? .nan
         let end: Band
         if context.isUnderWay {
             guard let predicted = context.predictedEnd else { return [] }
@@ -75,7 +77,7 @@ struct Scenarios {
     }
 
     private func hours(_ tokens: Double, flopsRatio: Double = 1) -> Double? {
-        guard let speed = context.throughput?.tokensPerSecond, speed > 0 else { return nil }
+        guard let speed = context.throughput?.tokensPerSecond, speed > 0, tokens.isFinite else { return nil }
         return tokens * flopsRatio / speed / 3600
     }
 
@@ -89,12 +91,13 @@ struct Scenarios {
     ) -> HealthReport.Scenario {
         HealthReport.Scenario(
             id: id, title: Message("scenario." + id, arguments), steps: steps, tokens: tokens, valLoss: band, hours: hours,
-            basis: Message("scenario-basis." + id, arguments), confidence: confidence, continues: continues, command: command, best: false)
+            basis: Message("scenario-basis." + id, arguments), confidence: confidence, continues: continues, command: command,
+            best: false)
     }
 
     /// The rest of the run as it is planned.
     private func finish() -> HealthReport.Scenario {
-        let left = Double(steps - context.lastStep) * (context.tokensPerStep ?? 0)
+        let left = Double(steps - context.lastStep) * (context.tokensPerStep ?? .nan)
         return scenario(
             "finish", ["steps": .integer(steps)], steps: steps, tokens: tokens, end, hours: hours(left), .good, continues: true)
     }
@@ -109,12 +112,14 @@ struct Scenarios {
         let law = ScalingLaw.fineweb, unique = context.facts.dataset.trainTokens?.value
         let parameters = context.expectation.parameters ?? 0
         let more = tokens * Double(factor)
-        let gain = law.loss(parameters: parameters, tokens: ScalingLaw.effectiveTokens(tokens, unique: unique))
+        let gain =
+            law.loss(parameters: parameters, tokens: ScalingLaw.effectiveTokens(tokens, unique: unique))
             - law.loss(parameters: parameters, tokens: ScalingLaw.effectiveTokens(more, unique: unique))
         // A rate that never came down is mended by the new schedule too.
         let decay = context.isDecayed == false && !context.isUnderWay ? LossJudgement.undecayed.mid : 0
         return scenario(
-            "restart-\(factor)x", ["steps": .integer(steps * factor), "factor": .integer(factor)], steps: steps * factor, tokens: more,
+            "restart-\(factor)x", ["steps": .integer(steps * factor), "factor": .integer(factor)], steps: steps * factor,
+            tokens: more,
             lowered(by: gain + decay, 0.6, 1.35), hours: hours(more), .fair,
             command: command("--max-iters \(steps * factor) --lr-decay-iters \(steps * factor)"))
     }
@@ -130,7 +135,7 @@ struct Scenarios {
         // A curve read from few points can promise a little too much.
         let gain = max(0.005, min(before - after, 0.08))
         let band = Band(low: end.low - gain * 1.25, mid: end.mid - gain * 0.8, high: end.high - gain * 0.4)
-        let more = Double(steps) * (context.tokensPerStep ?? 0)
+        let more = Double(steps) * (context.tokensPerStep ?? .nan)
         return scenario(
             "continue", ["steps": .integer(steps), "gain": .number(gain, .fixed(2))], steps: total, tokens: tokens + more, band,
             hours: hours(more), .fair, continues: true)
@@ -139,26 +144,32 @@ struct Scenarios {
     /// The rate brought back up and decayed again over as many steps.
     private func rewarm() -> HealthReport.Scenario {
         let twice = restart(2)
-        let more = Double(steps) * (context.tokensPerStep ?? 0)
+        let more = Double(steps) * (context.tokensPerStep ?? .nan)
         // What the first decay gave is partly lost in the rise; runs made in one piece end a little lower.
         let band = Band(low: twice.valLoss.low + 0.005, mid: twice.valLoss.mid + 0.02, high: twice.valLoss.high + 0.04)
         return scenario(
-            "rewarm", ["steps": .integer(steps)], steps: steps * 2, tokens: tokens + more, band, hours: hours(more), .low, continues: true)
+            "rewarm", ["steps": .integer(steps)], steps: steps * 2, tokens: tokens + more, band, hours: hours(more), .low,
+            continues: true)
     }
 
     /// The run repeated on sound data, also with a better rate and at the size that was meant.
     private func mended() -> [HealthReport.Scenario] {
         guard let suspicion, let band = context.expectation.band, suspicion.unexplained > 0 else { return [] }
         var result = [
-            scenario("better-data", steps: steps, tokens: tokens, band, hours: hours(tokens), context.expectation.confidence == .low ? .low : .fair)
+            scenario(
+                "better-data", steps: steps, tokens: tokens, band, hours: hours(tokens),
+                context.expectation.confidence == .low ? .low : .fair)
         ]
         let cost = context.expectation.rateCost
         if cost > 0.02, let rate = betterRate() {
             let better = Band(low: band.low - cost, mid: band.mid - cost, high: band.high - cost * 0.6)
             result.append(
                 scenario(
-                    "better-data-lr", ["rate": .number(rate, .rate)], steps: steps, tokens: tokens, better, hours: hours(tokens), .fair,
-                    command: command("--learning-rate \(Catalogue.english.number(rate, .rate)) --min-lr \(Catalogue.english.number(rate / 10, .rate))")))
+                    "better-data-lr", ["rate": .number(rate, .rate)], steps: steps, tokens: tokens, better, hours: hours(tokens),
+                    .fair,
+                    command: command(
+                        "--learning-rate \(Catalogue.english.number(rate, .rate)) --min-lr \(Catalogue.english.number(rate / 10, .rate))"
+                    )))
         }
         if let next = nextSize(mendedData: true) { result.append(next) }
         return result
@@ -175,14 +186,18 @@ struct Scenarios {
         let config = context.facts.config
         guard let parameters = context.expectation.parameters, let now = config.shape else { return nil }
         let intended = IntendedModel.of(context.facts)
-        let next = intended ?? IntendedModel.family.first { member in
-            let shape = ModelShape(
-                nLayer: member.layers, nHead: member.heads, nEmbd: member.width, blockSize: now.blockSize, vocabSize: now.vocabSize, bias: now.bias)
-            return Double(shape.parameters) > parameters * 1.3
-        }
+        let next =
+            intended
+            ?? IntendedModel.family.first { member in
+                let shape = ModelShape(
+                    nLayer: member.layers, nHead: member.heads, nEmbd: member.width, blockSize: now.blockSize,
+                    vocabSize: now.vocabSize, bias: now.bias)
+                return Double(shape.parameters) > parameters * 1.3
+            }
         guard let next else { return nil }
         let shape = ModelShape(
-            nLayer: next.layers, nHead: next.heads, nEmbd: next.width, blockSize: now.blockSize, vocabSize: now.vocabSize, bias: now.bias)
+            nLayer: next.layers, nHead: next.heads, nEmbd: next.width, blockSize: now.blockSize, vocabSize: now.vocabSize,
+            bias: now.bias)
         let size = Double(shape.parameters)
         // Too few tokens for a model of that size would waste it.
         guard tokens / size > 8 else { return nil }
@@ -192,7 +207,8 @@ struct Scenarios {
         if mendedData, let expected = context.expectation.band {
             // The larger model's own best rate is lower: a rate that was too low for this size costs less there.
             let saved = context.expectation.rateCost
-            band = Band(low: expected.low - gain - saved, mid: expected.mid - gain - saved, high: expected.high - gain - saved * 0.6)
+            band = Band(
+                low: expected.low - gain - saved, mid: expected.mid - gain - saved, high: expected.high - gain - saved * 0.6)
         }
         let ratio = shape.flopsPerToken / now.flopsPerToken
         return scenario(
@@ -208,13 +224,18 @@ struct Scenarios {
         if rateCost > 0.01, let rate = betterRate() {
             result.append(
                 scenario(
-                    "better-lr", ["rate": .number(rate, .rate)], steps: steps, tokens: tokens, lowered(by: rateCost, 0.5, 1.7), hours: hours(tokens),
-                    .fair, command: command("--learning-rate \(Catalogue.english.number(rate, .rate)) --min-lr \(Catalogue.english.number(rate / 10, .rate))")))
+                    "better-lr", ["rate": .number(rate, .rate)], steps: steps, tokens: tokens, lowered(by: rateCost, 0.5, 1.7),
+                    hours: hours(tokens),
+                    .fair,
+                    command: command(
+                        "--learning-rate \(Catalogue.english.number(rate, .rate)) --min-lr \(Catalogue.english.number(rate / 10, .rate))"
+                    )))
         }
         if batchCost > 0.005, let batch = context.tokensPerStep {
             result.append(
                 scenario(
-                    "smaller-batch", ["batch": .number(batch / 2, .short)], steps: steps * 2, tokens: tokens, lowered(by: batchCost, 0.3, 1.7),
+                    "smaller-batch", ["batch": .number(batch / 2, .short)], steps: steps * 2, tokens: tokens,
+                    lowered(by: batchCost, 0.3, 1.7),
                     hours: hours(tokens), .low, command: command("--max-iters \(steps * 2) --lr-decay-iters \(steps * 2)")))
         }
         return result

@@ -3,7 +3,9 @@ import RunLog
 
 /// Turns an Apus run's record and metrics into facts.
 enum ApusRun {
-    static func facts(record: RunRecord, metrics: MetricsFile, manifest: DatasetManifest?, samples: [String], name: String) -> RunFacts {
+    static func facts(record: RunRecord, metrics: MetricsFile, manifest: DatasetManifest?, samples: [String], name: String)
+        -> RunFacts
+    {
         var facts = RunFacts(source: .apus, name: name)
         let config = record.config.resolved()
         var mapping = ConfigMapping()
@@ -16,7 +18,9 @@ enum ApusRun {
         facts.samples = samples
         facts.dataset = dataset(record: record, manifest: manifest)
         for event in metrics.events { add(event, to: &facts) }
-        if metrics.unreadable > 0 { facts.notes.append(Message("note.unreadable-lines", ["count": .integer(metrics.unreadable)])) }
+        if metrics.unreadable > 0 {
+            facts.notes.append(Message("note.unreadable-lines", ["count": .integer(metrics.unreadable)]))
+        }
         facts.fillTokens()
         return facts
     }
@@ -31,7 +35,9 @@ enum ApusRun {
             dataset.tokenizer = Fact(data.tokenizer, .log)
             dataset.trainTokens = Fact(Double(data.trainTokens), .log)
             dataset.valTokens = Fact(Double(data.valTokens), .log)
-            if let bytes = data.valBytes, data.valTokens > 0 { dataset.bytesPerToken = Fact(Double(bytes) / Double(data.valTokens), .log) }
+            if let bytes = data.valBytes, data.valTokens > 0 {
+                dataset.bytesPerToken = Fact(Double(bytes) / Double(data.valTokens), .log)
+            }
             dataset.unigramEntropy = data.unigramEntropy.map { Fact($0, .log) }
             dataset.trainDocuments = data.trainDocuments
             dataset.valDocuments = data.valDocuments
@@ -107,7 +113,8 @@ extension DatasetFacts {
         trainDocuments = manifest.train.documents
         valDocuments = manifest.val.documents
         audit = manifest.audit
-        if DatasetKind(name?.value) == .unknown, let source = manifest.sources.first(where: { DatasetKind($0.name) != .unknown }) {
+        if DatasetKind(name?.value) == .unknown, let source = manifest.sources.first(where: { DatasetKind($0.name) != .unknown })
+        {
             name = Fact(source.name, origin)
         }
     }

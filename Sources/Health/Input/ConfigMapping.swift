@@ -21,7 +21,8 @@ struct ConfigMapping {
         switch values[key] {
         case .some(let fact):
             switch fact.value {
-            case .integer(let value) where value > -1_000_000_000_000 && value < 1_000_000_000_000_000: return Fact(value, fact.origin)
+            case .integer(let value) where value > -1_000_000_000_000 && value < 1_000_000_000_000_000:
+                return Fact(value, fact.origin)
             case .number(let value) where abs(value) < 1e15: return Fact(Int(value.rounded()), fact.origin)
             default: return nil
             }
@@ -104,14 +105,16 @@ struct ConfigMapping {
         "vocab_size": .integer(50304), "bias": .boolean(false), "dropout": .number(0), "batch_size": .integer(12),
         "gradient_accumulation_steps": .integer(40), "learning_rate": .number(6e-4), "max_iters": .integer(600_000),
         "weight_decay": .number(0.1), "beta2": .number(0.95), "grad_clip": .number(1), "decay_lr": .boolean(true),
-        "lr_schedule": .text("cosine"), "warmup_iters": .integer(2000), "lr_decay_iters": .integer(600_000), "min_lr": .number(6e-5),
+        "lr_schedule": .text("cosine"), "warmup_iters": .integer(2000), "lr_decay_iters": .integer(600_000),
+        "min_lr": .number(6e-5),
         "eval_interval": .integer(2000), "eval_iters": .integer(200), "init_from": .text("scratch"), "optimizer": .text("AdamW"),
         "architecture": .text("gpt2"), "dtype": .text("bfloat16"),
     ]
 
     /// llm.c's train_gpt2.cu.
     static let llmcDefaults: [String: ConfigValue] = [
-        "block_size": .integer(1024), "vocab_size": .integer(50304), "bias": .boolean(true), "total_batch_size": .integer(524_288),
+        "block_size": .integer(1024), "vocab_size": .integer(50304), "bias": .boolean(true),
+        "total_batch_size": .integer(524_288),
         "lr_schedule": .text("cosine"), "grad_clip": .number(1), "beta2": .number(0.95), "optimizer": .text("AdamW"),
         "architecture": .text("gpt2"), "dropout": .number(0), "min_lr": .number(0), "weight_decay": .number(0),
     ]
@@ -140,7 +143,8 @@ extension ConfigFacts {
 
     /// The model's shape when every number of it is known or assumed.
     public var shape: ModelShape? {
-        guard let l = nLayer?.value, let h = nHead?.value, let c = nEmbd?.value, let t = blockSize?.value, let v = vocabSize?.value,
+        guard let l = nLayer?.value, let h = nHead?.value, let c = nEmbd?.value, let t = blockSize?.value,
+            let v = vocabSize?.value,
             l <= 1000, c <= 65536, v <= 16_777_216, t <= 1_048_576
         else { return nil }
         return ModelShape(nLayer: l, nHead: h, nEmbd: c, blockSize: t, vocabSize: v, bias: bias?.value ?? false)

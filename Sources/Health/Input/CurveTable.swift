@@ -17,7 +17,8 @@ enum CurveTable {
         "val_loss": .valLoss, "val/loss": .valLoss, "eval_loss": .valLoss, "valid_loss": .valLoss, "validation_loss": .valLoss,
         "eval/loss": .valLoss,
         "grad_norm": .gradNorm, "gradient_norm": .gradNorm, "norm": .gradNorm, "train/grad_norm": .gradNorm,
-        "step_ms": .stepMs, "time_ms": .stepMs, "dt_ms": .stepMs, "tokens_per_second": .tokensPerSecond, "tok/s": .tokensPerSecond,
+        "step_ms": .stepMs, "time_ms": .stepMs, "dt_ms": .stepMs, "tokens_per_second": .tokensPerSecond,
+        "tok/s": .tokensPerSecond,
         "mfu": .mfu,
     ]
 
@@ -89,7 +90,9 @@ enum CurveTable {
         func value(_ column: Column) -> Double? {
             columns.firstIndex(of: column).flatMap { $0 < values.count ? values[$0] : nil }
         }
-        guard let stepValue = value(.step) ?? value(.tokens), stepValue.isFinite, stepValue >= 0, stepValue < 1e15 else { return false }
+        guard let stepValue = value(.step) ?? value(.tokens), stepValue.isFinite, stepValue >= 0, stepValue < 1e15 else {
+            return false
+        }
         let step = Int(stepValue)
         let train = value(.trainLoss), val = value(.valLoss)
         if let train {
@@ -120,7 +123,8 @@ extension RunFacts {
     /// Tokens a step from a table that gives both numbers.
     mutating func deriveTokensPerStep() {
         guard config.tokensPerStep == nil else { return }
-        let points = steps.compactMap { p in p.tokens.map { (p.step, $0) } } + evals.compactMap { p in p.tokens.map { (p.step, $0) } }
+        let points =
+            steps.compactMap { p in p.tokens.map { (p.step, $0) } } + evals.compactMap { p in p.tokens.map { (p.step, $0) } }
         if let last = points.max(by: { $0.0 < $1.0 }), last.0 > 0, last.1 > 0 {
             config.tokensPerStep = Fact(last.1 / Double(last.0), .derived)
         }
@@ -174,7 +178,9 @@ enum CurveComments {
         guard let range = lower.range(of: "to 0."), let peak = mapping.real("learning_rate")?.value else { return }
         let digits = lower[range.lowerBound...].dropFirst(3)
         let share = digits.prefix { $0.isNumber || $0 == "." }
-        if digits.dropFirst(share.count).hasPrefix("x"), let value = Double(share) { mapping.add("min_lr", .number(value * peak), .log) }
+        if digits.dropFirst(share.count).hasPrefix("x"), let value = Double(share) {
+            mapping.add("min_lr", .number(value * peak), .log)
+        }
     }
 
     private static func describeModel(_ lower: String, _ mapping: inout ConfigMapping) {

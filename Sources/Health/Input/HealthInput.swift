@@ -37,7 +37,8 @@ public enum HealthInput {
             do {
                 facts.dataset.add(try DatasetManifest.read(path: data + "/dataset.json"), origin: .option)
             } catch {
-                facts.notes.append(Message("note.no-manifest", ["path": .text(data), "command": .command("apus prepare --audit \(data)")]))
+                facts.notes.append(
+                    Message("note.no-manifest", ["path": .text(data), "command": .command("apus prepare --audit \(data)")]))
             }
         }
         return facts
@@ -53,17 +54,21 @@ public enum HealthInput {
             }
             throw HealthInputError(
                 path: path,
-                reason: "the folder has no run.json; name an Apus run folder, or the log file of nanoGPT or llm.c, trainer_state.json or a CSV")
+                reason:
+                    "the folder has no run.json; name an Apus run folder, or the log file of nanoGPT or llm.c, trainer_state.json or a CSV"
+            )
         }
         do {
             let record = try folder.readRecord()
             let metrics = try folder.readMetrics()
-            let manifest = record.config.data.isEmpty ? nil : try? DatasetManifest.read(path: record.config.data + "/dataset.json")
+            let manifest =
+                record.config.data.isEmpty ? nil : try? DatasetManifest.read(path: record.config.data + "/dataset.json")
             var facts = ApusRun.facts(
                 record: record, metrics: metrics, manifest: manifest, samples: samples(folder.samples), name: path)
             options.apply(to: &facts)
             if facts.steps.isEmpty, facts.evals.isEmpty {
-                throw HealthInputError(path: path, reason: "the run has not made a step yet; report again after its first evaluation")
+                throw HealthInputError(
+                    path: path, reason: "the run has not made a step yet; report again after its first evaluation")
             }
             return facts
         } catch let error as HealthInputError {
@@ -102,7 +107,8 @@ public enum HealthInput {
         // A NUL byte does not occur in text.
         if head.contains(0) {
             throw HealthInputError(
-                path: name, reason: "it is a binary file, not a log; name the text that the training program printed, or an Apus run folder")
+                path: name,
+                reason: "it is a binary file, not a log; name the text that the training program printed, or an Apus run folder")
         }
         throw HealthInputError(
             path: name,

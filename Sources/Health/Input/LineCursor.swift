@@ -74,7 +74,8 @@ struct LineCursor {
     }
 
     mutating func skipSpaces() {
-        while position < end, bytes[position] == 32 || bytes[position] == 9 { position += 1 }
+        // A tab separates columns, so it is no space here.
+        while position < end, bytes[position] == 32 { position += 1 }
     }
 
     /// Reads a whole number that fits in 53 bits.

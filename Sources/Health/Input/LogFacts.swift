@@ -31,11 +31,17 @@ extension LogReader {
             mapping.add("lr_schedule", .text("unknown"), .derived)
         }
         // Heads that stand alone before the first step, when a log was cut or the table follows its configuration.
-        if chain.segments.allSatisfy({ $0.config.isEmpty }), let first = segments.first, first.isEmpty { mapping.add(first.config, .log) }
+        if chain.segments.allSatisfy({ $0.config.isEmpty }), let first = segments.first, first.isEmpty {
+            mapping.add(first.config, .log)
+        }
         try options.apply(to: &mapping)
         facts.config = mapping.facts()
-        if let parameters = chain.segments.compactMap(\.parameters).last, parameters > 0 { facts.config.parameters = Fact(parameters, .log) }
-        if let tokens = chain.segments.compactMap(\.tokensPerStep).last, tokens > 0 { facts.config.tokensPerStep = Fact(tokens, .log) }
+        if let parameters = chain.segments.compactMap(\.parameters).last, parameters > 0 {
+            facts.config.parameters = Fact(parameters, .log)
+        }
+        if let tokens = chain.segments.compactMap(\.tokensPerStep).last, tokens > 0 {
+            facts.config.tokensPerStep = Fact(tokens, .log)
+        }
         facts.config.derive()
         if let dataset = mapping.text("dataset") { facts.dataset.name = dataset }
         if let path = chain.segments.compactMap(\.trainPath).last { facts.dataset.name = facts.dataset.name ?? Fact(path, .log) }
@@ -60,7 +66,11 @@ extension RunFacts {
     /// Tokens seen at every point, from the step number, where the log does not give them.
     mutating func fillTokens() {
         guard let tokensPerStep = config.tokensPerStep?.value, tokensPerStep > 0 else { return }
-        for index in steps.indices where steps[index].tokens == nil { steps[index].tokens = Double(steps[index].step) * tokensPerStep }
-        for index in evals.indices where evals[index].tokens == nil { evals[index].tokens = Double(evals[index].step) * tokensPerStep }
+        for index in steps.indices where steps[index].tokens == nil {
+            steps[index].tokens = Double(steps[index].step) * tokensPerStep
+        }
+        for index in evals.indices where evals[index].tokens == nil {
+            evals[index].tokens = Double(evals[index].step) * tokensPerStep
+        }
     }
 }

@@ -43,7 +43,9 @@ extension LogReader {
             let config = current.config, parameters = current.parameters, tokens = current.tokensPerStep
             segments.append(current)
             current = LogSegment()
-            (current.config, current.parameters, current.tokensPerStep, current.firstLine) = (config, parameters, tokens, cursor.number)
+            (current.config, current.parameters, current.tokensPerStep, current.firstLine) = (
+                config, parameters, tokens, cursor.number
+            )
         }
     }
 }
@@ -81,7 +83,8 @@ extension LogReader {
     /// `step    1/19560 | loss 11.009 (+nanz)| norm 15.3 (+nanz)| lr 8.57e-07 | 1960.10 ms | 45.2% bf16 MFU | 262144 tok/s`,
     /// the cursor at the slash.
     mutating func llmcStep(_ cursor: inout LineCursor, step: Int) -> Bool {
-        guard cursor.take("/"), let total = cursor.integer(), cursor.skip(past: "loss ", within: 40), let loss = cursor.real() else {
+        guard cursor.take("/"), let total = cursor.integer(), cursor.skip(past: "loss ", within: 40), let loss = cursor.real()
+        else {
             return false
         }
         expect(step: step, cursor)
@@ -161,7 +164,8 @@ extension LogReader {
     private static let llmcKeys = [
         "micro batch size B": "batch_size", "sequence length T": "block_size", "learning rate (LR)": "learning_rate",
         "warmup iterations": "warmup_iters", "weight decay": "weight_decay", "val_loss_every": "eval_interval",
-        "val_num_batches": "eval_iters", "padded_vocab_size Vp": "vocab_size", "num_layers L": "n_layer", "num_heads NH": "n_head",
+        "val_num_batches": "eval_iters", "padded_vocab_size Vp": "vocab_size", "num_layers L": "n_layer",
+        "num_heads NH": "n_head",
         "channels C": "n_embd", "train_num_batches": "max_iters", "precision": "dtype",
     ]
 

@@ -148,7 +148,9 @@ struct LogReader {
         guard let (key, expression) = NanoGPTConfigReader.split(line[...]), LogKeys.known.contains(key) else { return false }
         var value = try? NanoGPTConfigReader.evaluate(expression, names: configNames)
         // "Overriding: dataset = fineweb" prints texts without their quotes.
-        if value == nil, let word = expression.split(whereSeparator: { $0 == " " || $0 == "\r" }).first { value = .text(String(word)) }
+        if value == nil, let word = expression.split(whereSeparator: { $0 == " " || $0 == "\r" }).first {
+            value = .text(String(word))
+        }
         guard let value else { return false }
         begin(cursor)
         configNames[key] = value
@@ -208,5 +210,7 @@ struct LogReader {
 
 /// The configuration keys that logs print.
 enum LogKeys {
-    static let known: Set<String> = Set(RunConfig.fieldsByKey.keys).union(["total_batch_size", "compile", "backend", "always_save_checkpoint"])
+    static let known: Set<String> = Set(RunConfig.fieldsByKey.keys).union([
+        "total_batch_size", "compile", "backend", "always_save_checkpoint",
+    ])
 }

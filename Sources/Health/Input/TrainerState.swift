@@ -4,10 +4,38 @@ import RunLog
 
 /// Reads Hugging Face's trainer_state.json.
 enum TrainerState {
+    /// Python writes NaN, Infinity and -Infinity bare, which is not JSON: puts them in quotes.
+    private static func quotingBareNumbers(_ data: Data) -> Data {
+        var result: [UInt8] = []
+        result.reserveCapacity(data.count + 64)
+        let bytes = [UInt8](data)
+        let words = ["NaN", "-Infinity", "Infinity"].map { Array($0.utf8) }
+        var inText = false
+        var at = 0
+        while at < bytes.count {
+            let byte = bytes[at]
+            if inText, byte == UInt8(ascii: "\\"), at + 1 < bytes.count {
+                result += bytes[at...at + 1]
+                at += 2
+                continue
+            }
+            if byte == UInt8(ascii: "\"") { inText.toggle() }
+            if !inText, let word = words.first(where: { bytes[at...].starts(with: $0) }) {
+                result += [UInt8(ascii: "\"")] + word + [UInt8(ascii: "\"")]
+                at += word.count
+            } else {
+                result.append(byte)
+                at += 1
+            }
+        }
+        return Data(result)
+    }
+
     /// - Returns: nil when the bytes are not such a file.
     static func read(_ data: Data, name: String, options: InputOptions) throws -> RunFacts? {
-        guard let object = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any],
-            let history = object["log_history"] as? [[String: Any]]
+        let parsed =
+            (try? JSONSerialization.jsonObject(with: data)) ?? (try? JSONSerialization.jsonObject(with: quotingBareNumbers(data)))
+        guard let object = parsed as? [String: Any], let history = object["log_history"] as? [[String: Any]]
         else { return nil }
         var facts = RunFacts(source: .huggingface, name: name)
         var mapping = ConfigMapping()
@@ -34,7 +62,9 @@ enum TrainerState {
                 facts.evals.append(point)
             }
         }
-        if let steps = number(object, "max_steps"), steps > 0, steps < 1e15 { mapping.add("max_iters", .integer(Int(steps)), .log) }
+        if let steps = number(object, "max_steps"), steps > 0, steps < 1e15 {
+            mapping.add("max_iters", .integer(Int(steps)), .log)
+        }
         if let peak = facts.steps.compactMap(\.lr).max() { mapping.add("learning_rate", .number(peak), .derived) }
         mapping.add("optimizer", .text("AdamW"), .assumed)
         mapping.add("block_size", .integer(1024), .assumed)

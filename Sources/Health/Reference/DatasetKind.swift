@@ -26,9 +26,11 @@ public enum DatasetKind: String, Sendable, Equatable {
             self = .openwebtext
         } else if key.contains("char") {
             self = .characters
-        } else if ["shakespeare", "tinystories", "stories", "pile", "c4", "wikitext", "enwik", "slimpajama", "dolma", "oscar", "wikipedia"]
-            .contains(where: key.contains)
-        {
+        } else if [
+            "shakespeare", "tinystories", "stories", "pile", "c4", "wikitext", "enwik", "slimpajama", "dolma", "oscar",
+            "wikipedia",
+        ]
+        .contains(where: key.contains) {
             self = .other
         } else {
             self = .unknown

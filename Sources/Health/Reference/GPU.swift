@@ -45,7 +45,9 @@ public struct GPU: Sendable, Equatable {
     public static func named(_ name: String) -> GPU? {
         let wanted = words(name)
         guard !wanted.isEmpty, wanted.isDisjoint(with: ["laptop", "mobile", "max", "maxq"]) else { return nil }
-        let models = wanted.filter { $0.contains(where: \.isNumber) && !$0.hasSuffix("gb") && !$0.hasPrefix("sxm") && !$0.hasPrefix("hbm") }
+        let models = wanted.filter {
+            $0.contains(where: \.isNumber) && !$0.hasSuffix("gb") && !$0.hasPrefix("sxm") && !$0.hasPrefix("hbm")
+        }
         guard !models.isEmpty else { return nil }
         var best: (gpu: GPU, extra: Int)?
         for gpu in table {
@@ -62,7 +64,9 @@ public struct GPU: Sendable, Equatable {
 
     private static func words(_ name: String) -> Set<String> {
         var result: Set<String> = []
-        let noise: Set<String> = ["nvidia", "geforce", "tesla", "gpu", "graphics", "card", "rtx", "gtx", "per", "aws", "cuda", "the"]
+        let noise: Set<String> = [
+            "nvidia", "geforce", "tesla", "gpu", "graphics", "card", "rtx", "gtx", "per", "aws", "cuda", "the",
+        ]
         for part in name.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }) {
             var word = part
             for brand in ["rtx", "gtx"] where word.hasPrefix(brand) { word = word.dropFirst(3) }

@@ -38,9 +38,12 @@ struct BraillePlot {
 
     /// Shades the characters between two heights from x on.
     mutating func shade(fromX x: Double, low: Double, high: Double) {
-        let top = max(0, min(rows - 1, Int((1 - high) * Double(rows)))), bottom = max(0, min(rows - 1, Int((1 - low) * Double(rows) - 1e-9)))
+        let top = max(0, min(rows - 1, Int((1 - high) * Double(rows)))),
+            bottom = max(0, min(rows - 1, Int((1 - low) * Double(rows) - 1e-9)))
         guard top <= bottom, x <= 1 else { return }
-        for row in top...bottom { for column in max(0, Int(x * Double(columns)))..<columns { shaded[row * columns + column] = true } }
+        for row in top...bottom {
+            for column in max(0, Int(x * Double(columns)))..<columns { shaded[row * columns + column] = true }
+        }
     }
 
     /// A row as text; dots win over the shade.

@@ -37,7 +37,9 @@ struct TerminalPlot {
         for row in 0..<rows {
             let label = labels[row].map { catalogue.number($0, .fixed($0 >= 10 ? 1 : 2)) } ?? ""
             let head = row == 0 ? catalogue.text(Message("page.loss")) : ""
-            var line = " " + TerminalText.padded(head, 5) + TerminalText.padded(left: label, 5) + (label.isEmpty ? " │" : " ┤") + plot.row(row)
+            var line =
+                " " + TerminalText.padded(head, 5) + TerminalText.padded(left: label, 5) + (label.isEmpty ? " │" : " ┤")
+                + plot.row(row)
             if row == 0 { line = legend(line, hasBand: band != nil) }
             lines.append(line)
         }
@@ -47,7 +49,9 @@ struct TerminalPlot {
         } else {
             axis = catalogue.text(Message("page.steps", ["count": .integer(end)]))
         }
-        lines.append(String(repeating: " ", count: margin) + "└" + String(repeating: "─", count: max(0, plot.columns - axis.count - 1)) + " " + axis)
+        lines.append(
+            String(repeating: " ", count: margin) + "└" + String(repeating: "─", count: max(0, plot.columns - axis.count - 1))
+                + " " + axis)
         return lines
     }
 
@@ -57,7 +61,8 @@ struct TerminalPlot {
         var plain = line
         while plain.last == " " { plain.removeLast() }
         let width = min(columns - 2, 84)
-        return plain.count + legend.count + 2 <= width ? TerminalText.padded(plain, width - legend.count) + style.paint(legend, .dim) : line
+        return plain.count + legend.count + 2 <= width
+            ? TerminalText.padded(plain, width - legend.count) + style.paint(legend, .dim) : line
     }
 
     /// A logarithmic distance from a floor under the curve, so that the end of the curve has room.

@@ -35,7 +35,9 @@ public struct TerminalRenderer: Sendable {
         return lines.map(trimmed).joined(separator: "\n") + "\n"
     }
 
-    private func text(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String { catalogue.text(Message(key, arguments)) }
+    private func text(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String {
+        catalogue.text(Message(key, arguments))
+    }
 
     private func trimmed(_ line: String) -> String {
         var line = line
@@ -97,7 +99,9 @@ public struct TerminalRenderer: Sendable {
         let width = columns - 7 - (hasPrices ? lossWidth + hoursWidth + 3 : 0)
         var lines = [
             " " + style.paint(TerminalText.padded(text("page.next"), width + 5), .bold)
-                + (hasPrices ? "  " + TerminalText.padded(text("page.loss"), lossWidth) + (hasHours ? TerminalText.padded(left: text("page.hours"), hoursWidth) : "") : "")
+                + (hasPrices
+                    ? "  " + TerminalText.padded(text("page.loss"), lossWidth)
+                        + (hasHours ? TerminalText.padded(left: text("page.hours"), hoursWidth) : "") : "")
         ]
         var number = 0
         for step in report.nextSteps {
@@ -113,9 +117,12 @@ public struct TerminalRenderer: Sendable {
                 catalogue.segments(step.title), width: step.valLoss == nil ? columns - 8 : width, style: style)
             for (index, line) in wrapped.enumerated() {
                 let plain = TerminalText.wrap(
-                    catalogue.segments(step.title), width: step.valLoss == nil ? columns - 8 : width, style: TerminalStyle(colour: false))[index]
+                    catalogue.segments(step.title), width: step.valLoss == nil ? columns - 8 : width,
+                    style: TerminalStyle(colour: false))[index]
                 let space = String(repeating: " ", count: max(0, width - plain.count))
-                let prices = index == 0 && step.valLoss != nil ? "  " + TerminalText.padded(loss, lossWidth) + TerminalText.padded(left: hours, hoursWidth) : ""
+                let prices =
+                    index == 0 && step.valLoss != nil
+                    ? "  " + TerminalText.padded(loss, lossWidth) + TerminalText.padded(left: hours, hoursWidth) : ""
                 lines.append((index == 0 ? "   \(mark)  " : "      ") + line + (prices.isEmpty ? "" : space + prices))
             }
             if let command = step.command, !catalogue.text(step.title).contains(command), !step.discouraged {
@@ -146,36 +153,44 @@ public struct TerminalRenderer: Sendable {
     private func notes(_ report: HealthReport) -> [String] {
         guard !report.notes.isEmpty else { return [] }
         let head = text("page.notes")
-        return [""] + report.notes.flatMap { note in
-            TerminalText.wrap(catalogue.segments(note), width: columns - head.count - 5, style: style).enumerated().map { index, line in
-                (index == 0 ? " " + style.paint(head, .bold) + "   " : String(repeating: " ", count: head.count + 4)) + line
+        return [""]
+            + report.notes.flatMap { note in
+                TerminalText.wrap(catalogue.segments(note), width: columns - head.count - 5, style: style).enumerated().map {
+                    index, line in
+                    (index == 0 ? " " + style.paint(head, .bold) + "   " : String(repeating: " ", count: head.count + 4)) + line
+                }
             }
-        }
     }
 
     private func table(_ report: HealthReport) -> [String] {
         let statusWidth = CheckStatus.allCases.map { text("status." + $0.rawValue).count }.max() ?? 8
         let nameWidth = min(34, report.checks.map { text("check." + $0.id).count }.max() ?? 20)
-        let margin = statusWidth + nameWidth + 5
+        // On a narrow terminal the finding stands under the name.
+        let isNarrow = columns < 88
+        let margin = isNarrow ? statusWidth + 3 : statusWidth + nameWidth + 5
         var lines: [String] = []
         for check in report.checks {
-            let status = text("status." + check.status.rawValue)
-            let name = TerminalText.clipped(text("check." + check.id), nameWidth)
+            let status = style.paint(
+                TerminalText.padded(text("status." + check.status.rawValue), statusWidth), style.ink(check.status))
+            let name = TerminalText.clipped(text("check." + check.id), isNarrow ? columns - margin : nameWidth)
             var segments = catalogue.segments(check.why)
-            if let advice = check.advice, check.status != .pass { segments += [.init(text: " ", isCommand: false)] + catalogue.segments(advice) }
-            for (index, line) in TerminalText.wrap(segments, width: columns - margin, style: style).enumerated() {
-                lines.append(
-                    index == 0
-                        ? " " + style.paint(TerminalText.padded(status, statusWidth), style.ink(check.status)) + "  "
-                            + TerminalText.padded(name, nameWidth) + "  " + line
-                        : String(repeating: " ", count: margin) + line)
+            if let advice = check.advice, check.status != .pass {
+                segments += [.init(text: " ", isCommand: false)] + catalogue.segments(advice)
+            }
+            var wrapped = TerminalText.wrap(segments, width: columns - margin, style: style)
+            if isNarrow { wrapped.insert(style.paint(name, .bold), at: 0) }
+            let head = " " + status + "  " + (isNarrow ? "" : TerminalText.padded(name, nameWidth) + "  ")
+            for (index, line) in wrapped.enumerated() {
+                lines.append((index == 0 ? head : String(repeating: " ", count: margin)) + line)
             }
         }
         let basis = TerminalText.wrap(
             catalogue.segments(report.expected.basis), width: columns - text("page.basis").count - 5, style: style)
         lines.append("")
         lines += basis.enumerated().map { index, line in
-            (index == 0 ? " " + style.paint(text("page.basis"), .bold) + "   " : String(repeating: " ", count: text("page.basis").count + 4)) + line
+            (index == 0
+                ? " " + style.paint(text("page.basis"), .bold) + "   "
+                : String(repeating: " ", count: text("page.basis").count + 4)) + line
         }
         return lines
     }
@@ -184,10 +199,16 @@ public struct TerminalRenderer: Sendable {
         let line = text(
             "page.counts",
             [
-                "total": .integer(report.checks.count), "pass": .integer(report.count(.pass)), "warn": .integer(report.count(.warn)),
-                "fail": .integer(report.count(.fail)), "info": .integer(report.count(.info)), "cannot": .integer(report.count(.cannotTell)),
+                "total": .integer(report.checks.count), "pass": .integer(report.count(.pass)),
+                "warn": .integer(report.count(.warn)),
+                "fail": .integer(report.count(.fail)), "info": .integer(report.count(.info)),
+                "cannot": .integer(report.count(.cannotTell)),
             ])
         let hint = text("page.all-hint")
+        guard line.count < columns else {
+            return TerminalText.wrap([.init(text: line, isCommand: false)], width: columns - 2, style: style).map { " " + $0 }
+                .joined(separator: "\n")
+        }
         guard !all, line.count + hint.count + 4 <= columns else { return " " + line }
         return TerminalText.padded(" " + line, columns - hint.count - 1) + style.paint(hint, .dim)
     }

@@ -4,16 +4,20 @@ extension Catalogue {
     /// The report in English.
     public static let english = Catalogue(
         language: "en", decimalMark: ".", groupMark: ",", listLast: " and ",
-        templates: englishLetter.merging(englishChecks) { a, _ in a }.merging(englishFindings) { a, _ in a }.merging(englishAdvice) { a, _ in a })
+        templates: englishLetter.merging(englishChecks) { a, _ in a }.merging(englishFindings) { a, _ in a }.merging(
+            englishAdvice
+        ) { a, _ in a })
 
     /// The letter: headlines, reasons, scenarios, and the words of the page.
     static let englishLetter: [String: String] = [
-        "verdict.healthy": "HEALTHY", "verdict.watch": "WATCH", "verdict.unhealthy": "UNHEALTHY", "verdict.cannot_tell": "CANNOT TELL",
+        "verdict.healthy": "HEALTHY", "verdict.watch": "WATCH", "verdict.unhealthy": "UNHEALTHY",
+        "verdict.cannot_tell": "CANNOT TELL",
 
         "headline.healthy": "The run is sound and its loss is where it should be.",
         "headline.healthy-under-way": "The run is sound so far and on course for the loss it should reach.",
         "headline.healthy-shape": "Nothing wrong was found; how good the loss is cannot be told, since no reference fits.",
-        "headline.healthy-shape-under-way": "Nothing wrong was found so far; how good the loss is cannot be told, since no reference fits.",
+        "headline.healthy-shape-under-way":
+            "Nothing wrong was found so far; how good the loss is cannot be told, since no reference fits.",
         "headline.cannot-tell": "Too little was recorded to judge this run.",
         "headline.non-finite": "The run broke down: its loss is no longer a number.",
         "headline.divergence": "The run diverged: its loss rose and did not come back.",
@@ -31,30 +35,41 @@ extension Catalogue {
         "headline.watch-plain": "Mostly sound, with something to look at.",
 
         "label.number": "{value}", "label.data": "data", "label.lr": "lr", "label.size": "size", "label.batch": "batch",
-        "label.schedule": "schedule", "label.leak": "leak", "label.overfit": "overfit", "label.split": "split", "label.epochs": "epochs",
+        "label.schedule": "schedule", "label.leak": "leak", "label.overfit": "overfit", "label.split": "split",
+        "label.epochs": "epochs",
         "label.start": "start", "label.stuck": "stuck", "label.nan": "NaN", "label.diverged": "diverged", "label.spike": "spike",
         "label.gradient": "gradient", "label.resume": "resume", "label.samples": "samples", "label.loader": "loader",
 
-        "reason.loss.pass": "validation loss, inside the {low} – {high} that is expected for {parameters} parameters and {tokens} tokens of {dataset}.",
-        "reason.loss.below": "validation loss, better than the {low} – {high} that is expected for {parameters} parameters and {tokens} tokens of {dataset}.",
-        "reason.loss.high": "validation loss, where {low} – {high} is expected for {parameters} parameters, {tokens} tokens of {dataset} and these settings.",
+        "reason.loss.pass":
+            "validation loss, inside the {low} – {high} that is expected for {parameters} parameters and {tokens} tokens of {dataset}.",
+        "reason.loss.below":
+            "validation loss, better than the {low} – {high} that is expected for {parameters} parameters and {tokens} tokens of {dataset}.",
+        "reason.loss.high":
+            "validation loss, where {low} – {high} is expected for {parameters} parameters, {tokens} tokens of {dataset} and these settings.",
         "reason.loss.high-tokens":
             "validation loss, where {low} – {high} is expected for {parameters} parameters, {tokens} tokens of {dataset} and these settings. "
             + "About {enough} tokens ({share} of them) should do as well.",
-        "reason.loss.predicted-pass": "predicted at the end, inside the {low} – {high} expected for {parameters} parameters and {tokens} tokens of {dataset}.",
-        "reason.loss.predicted-below": "predicted at the end, better than the {low} – {high} expected for {parameters} parameters and {tokens} tokens of {dataset}.",
-        "reason.loss.predicted-high": "predicted at the end, where {low} – {high} is expected for {parameters} parameters, {tokens} tokens of {dataset} and these settings.",
-        "reason.documents.suspect": "is the first suspect: training is stable, both splits agree, and no setting explains {unexplained} nats. Check: {command}",
+        "reason.loss.predicted-pass":
+            "predicted at the end, inside the {low} – {high} expected for {parameters} parameters and {tokens} tokens of {dataset}.",
+        "reason.loss.predicted-below":
+            "predicted at the end, better than the {low} – {high} expected for {parameters} parameters and {tokens} tokens of {dataset}.",
+        "reason.loss.predicted-high":
+            "predicted at the end, where {low} – {high} is expected for {parameters} parameters, {tokens} tokens of {dataset} and these settings.",
+        "reason.documents.suspect":
+            "is the first suspect: training is stable, both splits agree, and no setting explains {unexplained} nats. Check: {command}",
         "reason.documents.suspect-early":
             "is the first suspect: the curve is smooth and already {early} nats too high at step {step}, which is what documents cut into short pieces look like. "
             + "Check: {command}",
-        "reason.documents.lines": "documents are cut into pieces of {mean} tokens on average: most of a context of {block} tokens is other texts.",
+        "reason.documents.lines":
+            "documents are cut into pieces of {mean} tokens on average: most of a context of {block} tokens is other texts.",
         "reason.lr-low": "{rate} is low for width {width} ({low} – {high} is usual): worth {gainLow} – {gainHigh}.",
         "reason.lr-low-size": "{rate} is low for this size ({low} – {high} is usual): worth {gainLow} – {gainHigh}.",
         "reason.model-size": "this is {size}, not {intended}: n_embd is {width}. The {intended} model has {line}.",
-        "reason.too-good": "{loss} is far below {floor}, the best that is expected: labels leak into the inputs, or the same text comes again and again.",
+        "reason.too-good":
+            "{loss} is far below {floor}, the best that is expected: labels leak into the inputs, or the same text comes again and again.",
         "reason.overfit": "validation loss has risen by {rise} since step {step} while training loss went on falling.",
-        "reason.validation-power": "one standard error of the validation loss is {error} nats: differences below {twice} mean nothing.",
+        "reason.validation-power":
+            "one standard error of the validation loss is {error} nats: differences below {twice} mean nothing.",
         "reason.epochs": "the training text was read {epochs} times; it is worth {worth} fresh tokens.",
         "reason.non-finite-ended": "from step {step} on the loss is not a number. The last good step is {good}.",
         "reason.divergence": "the loss rose by {rise} from its best, {best} at step {step}, and ended at {end}.",
@@ -79,23 +94,28 @@ extension Catalogue {
         "scenario-basis.rewarm": "as twice the steps, a little worse: part of the first decay is lost on the way up",
         "scenario-basis.next-size": "the law's gain from more parameters, applied to this run's own loss",
         "scenario-basis.smaller-batch": "more updates from the same tokens; the gain is small and uncertain",
-        "scenario-basis.better-lr": "runs with a rate this far below the usual end higher; how much is known within a factor of two",
+        "scenario-basis.better-lr":
+            "runs with a rate this far below the usual end higher; how much is known within a factor of two",
         "scenario-basis.better-data": "what this model should reach on whole documents with these settings",
         "scenario-basis.better-data-lr": "what this model should reach on whole documents with a usual rate",
         "scenario-basis.next-size-better-data": "what the larger model should reach on whole documents",
 
-        "page.title": "{program} report", "page.parameters": "{count} parameters", "page.tokens": "{count} tokens", "page.steps": "{count} steps",
-        "source.apus": "Apus run", "source.nanogpt": "nanoGPT log", "source.llm.c": "llm.c log", "source.huggingface": "Hugging Face run",
+        "page.title": "{program} report", "page.parameters": "{count} parameters", "page.tokens": "{count} tokens",
+        "page.steps": "{count} steps",
+        "source.apus": "Apus run", "source.nanogpt": "nanoGPT log", "source.llm.c": "llm.c log",
+        "source.huggingface": "Hugging Face run",
         "source.csv": "table",
         "page.next": "What to do next", "page.loss": "loss", "page.hours": "time", "page.confidence": "confidence: {level}",
         "confidence.good": "good", "confidence.fair": "fair", "confidence.low": "low",
         "page.speed": "Speed", "page.speed-line": "{speed} tokens/s. {mfu}", "page.speed-only": "{speed} tokens/s.",
-        "page.expected": "expected", "page.forecast": "forecast", "page.notes": "Notes", "page.best": "best use of the next 10 hours",
+        "page.expected": "expected", "page.forecast": "forecast", "page.notes": "Notes",
+        "page.best": "best use of the next 10 hours",
         "page.counts": "{total} checks: {pass} pass · {warn} watch · {fail} fail · {info} note · {cannot} cannot tell",
         "page.all-hint": "--all lists them, --format html draws them",
         "page.end": "at {tokens} tokens", "page.end-steps": "at step {steps}", "page.val": "validation", "page.train": "training",
         "page.basis": "Expected", "page.bits": "{bits} bits per byte",
-        "status.pass": "pass", "status.warn": "watch", "status.fail": "fail", "status.info": "note", "status.cannot_tell": "cannot tell",
+        "status.pass": "pass", "status.warn": "watch", "status.fail": "fail", "status.info": "note",
+        "status.cannot_tell": "cannot tell",
         "page.is-expected": "{low} to {high}", "page.at-most": "at most {high}", "page.at-least": "at least {low}",
 
         "expected.law":
@@ -105,18 +125,24 @@ extension Catalogue {
             "the law is extrapolated to {parameters} parameters and {tokens} tokens of {dataset}, {recipe} ({costs} for this run's own settings); "
             + "one standard deviation {sigma}; {coverage} of sound runs should end inside",
         "expected.no-parameters": "the number of parameters is unknown; give --n-layer, --n-head and --n-embd, or --config FILE",
-        "expected.no-tokens": "the tokens of a step are unknown; give --config FILE, or --batch-size and --gradient-accumulation-steps",
-        "expected.no-dataset": "no reference for this data set (there is one for FineWeb, FineWeb-Edu and OpenWebText; --dataset names it)",
+        "expected.no-tokens":
+            "the tokens of a step are unknown; give --config FILE, or --batch-size and --gradient-accumulation-steps",
+        "expected.no-dataset":
+            "no reference for this data set (there is one for FineWeb, FineWeb-Edu and OpenWebText; --dataset names it)",
         "expected.characters": "character-level losses have no reference; compare bits per byte and the shape of the curve",
-        "expected.other-tokenizer": "the reference counts GPT-2 tokens and this run counts those of '{name}'; compare bits per byte",
-        "expected.other-vocabulary": "the reference counts GPT-2 tokens and this vocabulary has {size} entries; compare bits per byte",
+        "expected.other-tokenizer":
+            "the reference counts GPT-2 tokens and this run counts those of '{name}'; compare bits per byte",
+        "expected.other-vocabulary":
+            "the reference counts GPT-2 tokens and this vocabulary has {size} entries; compare bits per byte",
         "expected.fine-tuned": "the run started from '{start}', so the law for training from scratch says nothing",
         "recipe.plain": "GPT-2's plain AdamW recipe", "recipe.tuned": "tuned AdamW", "recipe.muon": "a newer optimizer",
-        "recipe.muon-modern": "modern architecture with a newer optimizer", "recipe.adamw-modern": "modern architecture with AdamW",
+        "recipe.muon-modern": "modern architecture with a newer optimizer",
+        "recipe.adamw-modern": "modern architecture with AdamW",
         "recipe.unknown": "unknown recipe",
 
         "note.several-runs-last": "The file holds {count} runs; this is about the last one (from line {line}, {steps} steps).",
-        "note.several-runs": "The file holds {count} runs; this is about number {index} (from line {line}, {steps} steps), the last that got far.",
+        "note.several-runs":
+            "The file holds {count} runs; this is about number {index} (from line {line}, {steps} steps), the last that got far.",
         "note.resumed": "The run was resumed {count#once|more than once}; repeated steps count once.",
         "note.fine-tuned": "The run started from pretrained weights, so rules about training from scratch do not apply.",
         "note.unreadable-rows": "{count#One row|Some rows} could not be read and {count#was|were} left out.",

@@ -8,47 +8,63 @@ extension Catalogue {
         "loss-expected.high": "The loss is {loss}, {gap} above the middle of the {low} to {high} that is expected.",
         "loss-expected.predicted-pass": "The curve leads to {loss}; {low} to {high} is expected.",
         "loss-expected.predicted-below": "The curve leads to {loss}, better than the {low} to {high} that is expected.",
-        "loss-expected.predicted-high": "The curve leads to {loss}, {gap} above the middle of the {low} to {high} that is expected.",
+        "loss-expected.predicted-high":
+            "The curve leads to {loss}, {gap} above the middle of the {low} to {high} that is expected.",
         "too-good.pass": "The loss is not below {floor}, the best that is expected.",
         "too-good.fail": "A loss of {loss} is impossible where {floor} is the best that is expected.",
-        "too-good.memorised": "A training loss of {loss} means that the text was learned by heart, or that one batch comes again and again.",
-        "documents.suspect": "Training is stable, both splits agree, and no setting explains {unexplained} nats: the text itself is the first suspect.",
-        "documents.suspect-early": "The loss was already {early} nats too high at step {step}, smoothly and on both splits: documents cut into short pieces look like this.",
+        "too-good.memorised":
+            "A training loss of {loss} means that the text was learned by heart, or that one batch comes again and again.",
+        "documents.suspect":
+            "Training is stable, both splits agree, and no setting explains {unexplained} nats: the text itself is the first suspect.",
+        "documents.suspect-early":
+            "The loss was already {early} nats too high at step {step}, smoothly and on both splits: documents cut into short pieces look like this.",
         "documents.single": "The text is one document.",
         "documents.lines": "A document has {mean} tokens on average: it is a line, not a document, and {share} of a context.",
         "documents.short": "A document has {mean} tokens on average, where {low} or more is usual.",
         "documents.pass": "A document has {mean} tokens on average.",
         "train-val-gap.pass": "Validation less training loss is {gap}, within its error.",
-        "train-val-gap.overfit": "Validation loss rose by {rise} since step {step} while training loss fell: the model learns the text by heart.",
+        "train-val-gap.overfit":
+            "Validation loss rose by {rise} since step {step} while training loss fell: the model learns the text by heart.",
         "train-val-gap.leak": "Validation loss is {gap} against training loss: validation text occurs in training, or is easier.",
         "train-val-gap.growing": "The gap has grown to {gap}: the model begins to learn the text by heart.",
-        "train-val-gap.domain": "The gap is {gap} and has been about as large from the start: the validation text is of another kind.",
+        "train-val-gap.domain":
+            "The gap is {gap} and has been about as large from the start: the validation text is of another kind.",
         "validation-power.pass": "An evaluation reads {tokens} tokens; its standard error is about {error} nats.",
         "validation-power.pass-stated": "The standard error of the validation loss is {error} nats.",
-        "validation-power.weak": "An evaluation reads {tokens} tokens; its standard error is about {error} nats, so differences below {twice} mean nothing.",
-        "validation-power.weak-stated": "The standard error of the validation loss is {error} nats, so differences below {twice} mean nothing.",
+        "validation-power.weak":
+            "An evaluation reads {tokens} tokens; its standard error is about {error} nats, so differences below {twice} mean nothing.",
+        "validation-power.weak-stated":
+            "The standard error of the validation loss is {error} nats, so differences below {twice} mean nothing.",
         "epochs.pass": "The text was read {epochs} times; it costs {cost} nats.",
         "epochs.some": "The {unique} tokens were read {epochs} times; they are worth {worth} fresh ones.",
-        "epochs.many": "The {unique} tokens were read {epochs} times; they are worth {worth} fresh ones, and more reading gives almost nothing.",
-        "epochs.one-file": "The size of the training split is unknown; one FineWeb file holds about 0.73B GPT-2 tokens, of which {tokens} would be {epochs} epochs. --data DIR tells.",
-        "tokens-per-parameter.few": "{ratio} tokens a parameter: a smaller model would be better and faster after as much compute.",
+        "epochs.many":
+            "The {unique} tokens were read {epochs} times; they are worth {worth} fresh ones, and more reading gives almost nothing.",
+        "epochs.one-file":
+            "The size of the training split is unknown; one FineWeb file holds about 0.73B GPT-2 tokens, of which {tokens} would be {epochs} epochs. --data DIR tells.",
+        "tokens-per-parameter.few":
+            "{ratio} tokens a parameter: a smaller model would be better and faster after as much compute.",
         "tokens-per-parameter.below": "{ratio} tokens a parameter, somewhat below the 20 that use compute best.",
         "tokens-per-parameter.many": "{ratio} tokens a parameter: a larger model would gain more from as many tokens.",
         "tokens-per-parameter.pass": "{ratio} tokens a parameter.",
         "model-size.pass": "{size} parameters, heads of {head}.",
-        "model-size.other": "The model has {size} parameters and heads of {head}: {layers} layers and {heads} heads are those of the {intended} model, whose n_embd is {meant}, not {width}.",
+        "model-size.other":
+            "The model has {size} parameters and heads of {head}: {layers} layers and {heads} heads are those of the {intended} model, whose n_embd is {meant}, not {width}.",
         "learning-rate.pass": "{rate} is in the usual range.",
         "learning-rate.pass-low": "{rate} is on the careful side; {low} to {high} is usual.",
-        "learning-rate.low": "{rate} is low for width {width}; {low} to {high} is usual and would gain {gainLow} to {gainHigh} nats.",
-        "learning-rate.low-size": "{rate} is low for this size; {low} to {high} is usual and would gain {gainLow} to {gainHigh} nats.",
+        "learning-rate.low":
+            "{rate} is low for width {width}; {low} to {high} is usual and would gain {gainLow} to {gainHigh} nats.",
+        "learning-rate.low-size":
+            "{rate} is low for this size; {low} to {high} is usual and would gain {gainLow} to {gainHigh} nats.",
         "learning-rate.high": "{rate} is far above the usual {low} to {high}: training is at the edge of divergence.",
         "learning-rate.other": "Rates of {name} have no common scale, so this one cannot be judged.",
         "batch-size.pass": "{batch} tokens a step.",
-        "batch-size.large": "{batch} tokens a step, where about {good} are best: half would do with twice the steps and gain about {cost} nats.",
+        "batch-size.large":
+            "{batch} tokens a step, where about {good} are best: half would do with twice the steps and gain about {cost} nats.",
         "batch-size.small": "{batch} tokens a step, where about {good} are best.",
         "schedule-end.pass": "The decay ends with the run, at step {decay}.",
         "schedule-end.constant": "The rate never comes down: a decay at the end would gain 0.07 to 0.16 nats.",
-        "schedule-end.late": "The decay is planned to step {decay} but the run ends at {total}: the rate only falls to {share} of its peak.",
+        "schedule-end.late":
+            "The decay is planned to step {decay} but the run ends at {total}: the rate only falls to {share} of its peak.",
         "schedule-end.early": "The decay ends at step {decay} of {total}: the last {wasted} of the run move the model little.",
         "schedule-end.under-way": "The record ends at step {last} of {total}.",
         "schedule-end.stopped": "The run broke off at step {last} of {total}, its rate at {share} of the peak.",
@@ -59,9 +75,12 @@ extension Catalogue {
         "warmup.none": "{steps#One step|% steps} of warm-up before a full rate: Adam's first steps are blind.",
         "warmup.long": "The warm-up takes {share} of the run.",
         "init-loss.pass": "{loss}; ln {vocabulary} is {expected}.",
-        "init-loss.modern": "{loss}, above ln {vocabulary} = {expected}, as recipes with another initialisation of the head have it.",
-        "init-loss.low": "{loss} is below ln {vocabulary} = {expected}: the vocabulary is not the one the configuration names, or the model is not new.",
-        "init-loss.high": "{loss} is above ln {vocabulary} = {expected}: the initialisation is not GPT-2's, or the vocabulary is another.",
+        "init-loss.modern":
+            "{loss}, above ln {vocabulary} = {expected}, as recipes with another initialisation of the head have it.",
+        "init-loss.low":
+            "{loss} is below ln {vocabulary} = {expected}: the vocabulary is not the one the configuration names, or the model is not new.",
+        "init-loss.high":
+            "{loss} is above ln {vocabulary} = {expected}: the initialisation is not GPT-2's, or the vocabulary is another.",
         "unigram.pass": "{loss} at step {step}, below the {floor} of the token frequencies.",
         "unigram.never": "The loss of {end} is no better than the {floor} that token frequencies give.",
         "unigram.late": "It took until step {step} to beat the {floor} of the token frequencies.",
@@ -91,13 +110,18 @@ extension Catalogue {
         "mfu.good": "{tflops} TFLOP/s are {share} of the {peak} of {device}: well used.",
         "mfu.fair": "{tflops} TFLOP/s are {share} of the {peak} of {device}.",
         "mfu.low": "{tflops} TFLOP/s are {share} of the {peak} of {device}: most of it idles.",
-        "mfu.good-restated": "The {printed} printed is of an {printedName} ({printedPeak} TFLOP/s); of your {device} ({peak}) it is {share}: well used.",
-        "mfu.fair-restated": "The {printed} printed is of an {printedName} ({printedPeak} TFLOP/s); of your {device} ({peak}) it is {share}.",
-        "mfu.low-restated": "The {printed} printed is of an {printedName} ({printedPeak} TFLOP/s); of your {device} ({peak}) it is {share}: most of it idles.",
+        "mfu.good-restated":
+            "The {printed} printed is of an {printedName} ({printedPeak} TFLOP/s); of your {device} ({peak}) it is {share}: well used.",
+        "mfu.fair-restated":
+            "The {printed} printed is of an {printedName} ({printedPeak} TFLOP/s); of your {device} ({peak}) it is {share}.",
+        "mfu.low-restated":
+            "The {printed} printed is of an {printedName} ({printedPeak} TFLOP/s); of your {device} ({peak}) it is {share}: most of it idles.",
         "mfu.no-device": "{tflops} TFLOP/s; of what device is unknown (--device \"NAME\" tells).",
-        "mfu.no-device-printed": "The {printed} printed is of an {printedName}'s {printedPeak} TFLOP/s, whatever the card: {tflops} TFLOP/s. --device \"NAME\" compares with yours.",
+        "mfu.no-device-printed":
+            "The {printed} printed is of an {printedName}'s {printedPeak} TFLOP/s, whatever the card: {tflops} TFLOP/s. --device \"NAME\" compares with yours.",
         "mfu.own": "The run reports {share} of its device's peak.",
-        "mfu.impossible": "{tflops} TFLOP/s are more than {device} can do ({peak}): several devices worked, or the device is another.",
+        "mfu.impossible":
+            "{tflops} TFLOP/s are more than {device} can do ({peak}): several devices worked, or the device is another.",
         "step-time.pass": "Median {median} ms, 95th percentile {p95} ms.",
         "step-time.uneven": "Median {median} ms, but one step in twenty takes {p95} ms or more.",
         "data-stalls.pass": "{share} of the time.",
@@ -114,7 +138,8 @@ extension Catalogue {
     /// What to do about it.
     static let englishAdvice: [String: String] = [
         "too-good.advice": "Look at one batch: targets must be the inputs moved by one, from different text each step.",
-        "documents.advice-audit": "Look at the data before training again: {command} measures the tokens between end-of-text tokens.",
+        "documents.advice-audit":
+            "Look at the data before training again: {command} measures the tokens between end-of-text tokens.",
         "documents.advice-prepare": "Prepare the data again from whole documents, one end-of-text after each, and train again.",
         "train-val-gap.advice-overfit": "Take the checkpoint of step {step}; use more text, fewer steps, or dropout.",
         "train-val-gap.advice-leak": "Look for validation documents in the training text.",
@@ -123,7 +148,8 @@ extension Catalogue {
         "validation-power.advice": "Evaluate on more tokens: a million bring the error below 0.01 nats.",
         "epochs.advice": "Get more text before training longer.",
         "tokens-per-parameter.advice-few": "Train on {twenty} tokens, or take a smaller model.",
-        "model-size.advice": "If {intended} was meant, set {line}. If this size was meant, {keep} gives it the usual heads of 64.",
+        "model-size.advice":
+            "If {intended} was meant, set {line}. If this size was meant, {keep} gives it the usual heads of 64.",
         "learning-rate.advice-low": "Set {line} and min_lr to a tenth of it.",
         "learning-rate.advice-high": "Set {line}.",
         "batch-size.advice-large": "Use {half} tokens a step and twice the steps.",
@@ -134,18 +160,22 @@ extension Catalogue {
         "final-rate.advice": "Continue from the last checkpoint with a rate that decays to nothing over a fifth of the steps.",
         "warmup.advice-none": "Set {suggestion}.",
         "warmup.advice-long": "Set {suggestion}.",
-        "init-loss.advice-low": "Compare vocab_size with the tokenizer that made the data; about {implied} entries would explain the loss.",
+        "init-loss.advice-low":
+            "Compare vocab_size with the tokenizer that made the data; about {implied} entries would explain the loss.",
         "init-loss.advice-high": "Compare the initialisation and vocab_size with the model that was meant.",
         "unigram.advice": "Check that inputs and targets belong together, then try a tenth of the learning rate.",
-        "non-finite.advice": "Go back to the last good checkpoint, halve the learning rate or lengthen the warm-up; use bfloat16 instead of float16.",
+        "non-finite.advice":
+            "Go back to the last good checkpoint, halve the learning rate or lengthen the warm-up; use bfloat16 instead of float16.",
         "non-finite.advice-fp16": "Use bfloat16, which does not overflow; with float16 keep the loss scaling on.",
-        "divergence.advice": "Go back to a checkpoint before the rise and train on with a third of the learning rate, a longer warm-up and grad_clip 1.0.",
+        "divergence.advice":
+            "Go back to a checkpoint before the rise and train on with a third of the learning rate, a longer warm-up and grad_clip 1.0.",
         "spikes.advice": "Restart from a checkpoint before step {before} and skip the next few hundred batches (PaLM's cure).",
         "spikes.advice-many": "Lower the learning rate a little or beta2 to 0.95.",
         "grad-norm.advice-grows": "Watch it: lower the rate, or check weight decay and grad_clip, before it diverges.",
         "grad-norm.advice-vanished": "Check the labels, the loss and the data type: a gradient of nothing teaches nothing.",
         "clip-rate.advice": "Lower the learning rate or raise grad_clip.",
-        "resume-seams.advice": "Restore optimizer, schedule and data position together with the weights, and resume again from the checkpoint before.",
+        "resume-seams.advice":
+            "Restore optimizer, schedule and data position together with the weights, and resume again from the checkpoint before.",
         "interruptions.advice-memory": "Use a smaller micro-batch and more accumulation steps.",
         "samples.advice": "Sample with temperature 0.8 and top-k 200; if it stays, train longer or look at the data for repeats.",
         "mfu.advice-low": "Use bfloat16, a larger micro-batch, and check that nothing else uses the device.",
