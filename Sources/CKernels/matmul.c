@@ -54,6 +54,7 @@ static long block_size(long bytes, long kc, long element, long most, long grain)
 static const apus_kernels_t *kernels_of(apus_isa_t isa, apus_dtype_t dtype) {
     if ((int)isa == APUS_ISA_AMX_EMULATED_VALUE) return dtype == APUS_BF16 ? &apus_kernels_amx_emulated : NULL;
 #if defined(__x86_64__)
+    if ((int)isa == APUS_ISA_AMX_EMULATED_512_VALUE) return dtype == APUS_BF16 ? &apus_kernels_amx_emulated_512 : NULL;
     switch (isa) {
         case APUS_ISA_AVX2: return &apus_kernels_avx2;
         case APUS_ISA_AVX512: return &apus_kernels_avx512;

@@ -31,11 +31,12 @@ TILE_TARGET static void enter(void) {
 
 TILE_TARGET static void leave(void) { _tile_release(); }
 
-TILE_TARGET static void pack_a(void *panels, const apus_pack_t *source) {
+// Packing is compiled without tiles, so that the emulation can use it where there are none.
+APUS_TARGET_512 static void pack_a(void *panels, const apus_pack_t *source) {
     apus_pack_512(panels, source, TILE, APUS_UNIT_PAIR, 1);
 }
 
-TILE_TARGET static void pack_b(void *panels, const apus_pack_t *source) {
+APUS_TARGET_512 static void pack_b(void *panels, const apus_pack_t *source) {
     apus_pack_512(panels, source, TILE, APUS_UNIT_PAIR, 0);
 }
 

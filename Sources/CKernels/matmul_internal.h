@@ -58,6 +58,7 @@ extern const apus_helpers_t apus_helpers_avx512;
 extern const apus_kernels_t apus_kernels_bf16;
 extern const apus_helpers_t apus_helpers_bf16;
 extern const apus_kernels_t apus_kernels_amx;
+extern const apus_kernels_t apus_kernels_amx_emulated_512;
 #endif
 extern const apus_kernels_t apus_kernels_amx_emulated;
 

@@ -100,12 +100,17 @@ final class MatmulEngine {
     }
 }
 
-/// Every instruction set that can run here, and the emulated AMX.
+/// Every instruction set that can run here, and the emulated AMX, with AVX-512's packing where that can run.
 let matmulInstructionSets: [apus_isa_t] =
-    (0...apus_isa_best().rawValue).map { apus_isa_t(rawValue: $0) } + [apus_isa_amx_emulated()]
+    (0...apus_isa_best().rawValue).map { apus_isa_t(rawValue: $0) } + matmulEmulations
+
+let matmulEmulations =
+    apus_isa_best().rawValue >= APUS_ISA_AVX512.rawValue
+    ? [apus_isa_amx_emulated(), apus_isa_amx_emulated_512()] : [apus_isa_amx_emulated()]
 
 func matmulName(_ isa: apus_isa_t) -> String {
-    isa == apus_isa_amx_emulated() ? "amx (emulated)" : String(cString: apus_isa_name(isa))
+    if isa == apus_isa_amx_emulated() { return "amx (emulated)" }
+    return isa == apus_isa_amx_emulated_512() ? "amx (emulated, packed by AVX-512)" : String(cString: apus_isa_name(isa))
 }
 
 func matmulName(_ dtype: apus_dtype_t) -> String { dtype == APUS_F32 ? "float32" : "bfloat16" }

@@ -14,9 +14,12 @@
 #include "apus_pool.h"
 #include "apus_types.h"
 
-/// The AMX path with its tile registers emulated in plain C, for tests on machines without AMX. Very slow.
+/// The AMX path with its tile registers emulated in plain C, for tests on machines without AMX. Very slow. The second packs
+/// as AMX does, with AVX-512, and needs it; the first packs with plain C.
 #define APUS_ISA_AMX_EMULATED_VALUE 100
+#define APUS_ISA_AMX_EMULATED_512_VALUE 101
 static inline apus_isa_t apus_isa_amx_emulated(void) { return (apus_isa_t)APUS_ISA_AMX_EMULATED_VALUE; }
+static inline apus_isa_t apus_isa_amx_emulated_512(void) { return (apus_isa_t)APUS_ISA_AMX_EMULATED_512_VALUE; }
 
 /// Bytes that every product below needs as `workspace` with a pool of that many threads; any alignment. One workspace
 /// serves one pool: products run one after the other.
