@@ -30,7 +30,9 @@ enum NextSteps {
         let wanted = order.compactMap { id in forecast.first { $0.id == id } }
         let best = wanted.first { $0.best } ?? forecast.first { $0.best }
         var chosen = Array(wanted.prefix(3))
-        if let best, !chosen.contains(where: { $0.id == best.id }) { chosen = [best] + chosen.prefix(2) }
+        if let best, !context.isUnderWay || suspected, !chosen.contains(where: { $0.id == best.id }) {
+            chosen = [best] + chosen.prefix(2)
+        }
         for scenario in chosen { steps.append(step(scenario, discouraged: false)) }
         // The same again on data that is not sound is named with its price, since it is the obvious thing to try.
         if suspected, let again = forecast.first(where: { $0.id == "restart-2x" }) {

@@ -54,6 +54,20 @@ public struct RateSchedule: Sendable, Equatable {
         return span > 0 ? table[low].lr + (table[high].lr - table[low].lr) * Double(step - table[low].step) / span : table[low].lr
     }
 
+    /// The schedule of a run that logged its rates and whose rate has come down: what was logged is all there is.
+    private static func logged(_ facts: RunFacts, _ last: Int) -> RateSchedule? {
+        let rates = Statistics.thinned(facts.steps.compactMap { point in point.lr.map { (step: point.step, lr: $0) } }, to: 5000)
+        guard rates.count >= 20, let end = rates.last, end.step >= last - max(50, last / 50), let peak = rates.map(\.lr).max(),
+            peak > 0,
+            end.lr <= 0.16 * peak
+        else { return nil }
+        let warmup = rates.first { $0.lr >= peak * 0.999 }?.step ?? 0
+        var schedule = RateSchedule(
+            kind: .linear, peak: peak, minimum: end.lr, warmup: warmup, decayEnd: last, cooldown: 0, total: last)
+        schedule.table = rates
+        return schedule
+    }
+
     /// The schedule of a run from its configuration, or from logged rates that reach to its end; nil when neither is known.
     public static func of(_ facts: RunFacts) -> RateSchedule? {
         let config = facts.config
@@ -71,12 +85,16 @@ public struct RateSchedule: Sendable, Equatable {
             schedule.table = rates
             return schedule
         }
-        guard let peak = config.learningRate?.value, peak > 0, let kind = config.schedule?.value else { return nil }
+        guard let peak = config.learningRate?.value, peak > 0, let kind = config.schedule?.value else {
+            return logged(facts, last)
+        }
         // A planned length that is only the trainer's default says nothing.
         let planned = config.maxIters.flatMap { $0.origin == .assumed ? nil : $0.value }
-        guard let decayEnd = kind == .constant ? planned ?? last : config.lrDecayIters?.value, decayEnd > 0 else { return nil }
-        if config.lrDecayIters?.origin == .assumed, planned == nil, kind != .constant { return nil }
-        if kind == .wsd, config.cooldownIters == nil { return nil }
+        guard let decayEnd = kind == .constant ? planned ?? last : config.lrDecayIters?.value, decayEnd > 0 else {
+            return logged(facts, last)
+        }
+        if config.lrDecayIters?.origin == .assumed, planned == nil, kind != .constant { return logged(facts, last) }
+        if kind == .wsd, config.cooldownIters == nil { return logged(facts, last) }
         return RateSchedule(
             kind: kind, peak: peak, minimum: kind == .constant ? peak : config.minLr?.value ?? 0,
             warmup: config.warmupIters?.value ?? 0,

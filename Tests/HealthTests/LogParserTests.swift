@@ -152,6 +152,38 @@ import Testing
         #expect(standard.config.nEmbd?.value == 768)
     }
 
+    /// What a printed configuration leaves out has nanoGPT's defaults, its schedule trap included.
+    @Test func defaultsOfAPrintedConfiguration() throws {
+        let head = "Overriding config with config/x.py:\nmax_iters = 6000\nbatch_size = 12\n\n"
+        let facts = try parse(head + steps(stride(from: 0, through: 6000, by: 10), from: 11))
+        #expect(facts.config.learningRate == Fact(6e-4, .derived))
+        #expect(facts.config.lrDecayIters?.value == 600_000)
+        #expect(DatasetKind(facts.dataset.name?.value) == .openwebtext)
+        let report = HealthReport.make(facts: facts)
+        #expect(report.checks.first { $0.id == "schedule-end" }?.why.key == "schedule-end.late")
+        // Without a printed configuration the same default is no ground for a judgement.
+        var options = InputOptions()
+        options.overrides = ["max_iters": .integer(6000)]
+        let bare = try parse(steps(stride(from: 0, through: 6000, by: 10), from: 11), options)
+        #expect(bare.config.lrDecayIters?.value == 6000)
+        #expect(bare.config.learningRate?.origin == .assumed)
+        #expect(bare.dataset.name == nil)
+    }
+
+    /// Rates that were logged stand in for a configuration.
+    @Test func loggedRatesAreASchedule() throws {
+        var text = ""
+        for step in 1...2000 {
+            text +=
+                "s:\(step) trl:\(3.5 + 7 * exp(-Double(step) / 100)) lr:\(6e-4 * min(Double(step) / 100, Double(2001 - step) / 1900)) norm:0.3\n"
+        }
+        let facts = try parse(text)
+        #expect(abs((facts.config.learningRate?.value ?? 0) - 6e-4) < 1e-6)
+        let schedule = try #require(RateSchedule.of(facts))
+        #expect(schedule.total == 2000)
+        #expect(abs(schedule.rate(1050) - 6e-4 * 951 / 1900) < 1e-6)
+    }
+
     @Test func optionsWinOverTheLog() throws {
         var options = InputOptions()
         options.overrides = ["n_embd": .integer(640), "learning_rate": .number(1e-3)]

@@ -49,8 +49,12 @@ struct Scenarios {
         let mending: Set<String> = ["better-data", "better-data-lr", "next-size-better-data"]
         let candidates = scenarios.indices.filter { index in
             let scenario = scenarios[index]
-            // A run under way is finished before anything else is judged by its result.
-            return (scenario.hours.map { $0 <= 10 } ?? true) && (!suspected || mending.contains(scenario.id))
+            return (scenario.hours.map { $0 <= 10 } ?? false) && (!suspected || mending.contains(scenario.id))
+        }
+        // A sound run under way is finished before anything else is begun.
+        if !suspected, let finish = candidates.first(where: { scenarios[$0].id == "finish" }) {
+            scenarios[finish].best = true
+            return
         }
         guard let best = candidates.min(by: { scenarios[$0].valLoss.mid < scenarios[$1].valLoss.mid }) else { return }
         scenarios[best].best = true

@@ -129,6 +129,11 @@ extension ConfigFacts {
             tokensPerStep = Fact(product, isAssumed ? .assumed : .derived)
         }
         matchShape()
+        // Someone who names the length or the rate in an option means the decay to go with it.
+        if lrDecayIters?.origin == .assumed, let length = maxIters, length.origin == .option {
+            lrDecayIters = Fact(length.value, .derived)
+        }
+        if minLr?.origin == .assumed, let peak = learningRate, peak.origin != .assumed { minLr = Fact(peak.value / 10, .assumed) }
         if parameters == nil, let shape, isShapeKnown { parameters = Fact(Double(shape.parameters), .derived) }
         if minLr == nil, schedule?.value == .cosine, let peak = learningRate { minLr = Fact(peak.value / 10, .assumed) }
         if schedule != nil, schedule?.value != .constant, lrDecayIters == nil, let max = maxIters {
@@ -166,18 +171,20 @@ extension ConfigFacts {
         }
         let bias = self.bias?.value ?? false
         if let l = nLayer?.value, let c = nEmbd?.value, fits(l, c, bias) || fits(l, c, !bias) { return }
-        guard nEmbd == nil || nEmbd?.origin == .assumed else { return }
+        func isOpen<T>(_ fact: Fact<T>?) -> Bool { fact == nil || fact?.origin == .assumed || fact?.origin == .derived }
+        guard isOpen(nEmbd) else { return }
         let layers = nLayer.map { [$0.value] + Array(1...48) } ?? Array(1...48)
-        for l in layers where nLayer == nil || nLayer?.origin == .assumed || nLayer?.value == l {
+        for l in layers where isOpen(nLayer) || nLayer?.value == l {
             for c in stride(from: 64, through: 4096, by: 64) where fits(l, c, bias) {
                 nLayer = Fact(l, nLayer?.value == l ? nLayer?.origin ?? .derived : .derived)
                 nEmbd = Fact(c, .derived)
-                if nHead == nil || nHead?.origin == .assumed, let heads = nHead?.value, c % heads != 0 {
+                if isOpen(nHead), let heads = nHead?.value, c % heads != 0 {
                     nHead = Fact(max(1, c / 64), .derived)
                 }
                 return
             }
         }
-        if nEmbd?.origin == .assumed { nEmbd = nil }
+        // Nothing fits: the default width is certainly wrong.
+        nEmbd = nil
     }
 }

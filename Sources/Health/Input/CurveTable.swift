@@ -72,6 +72,7 @@ enum CurveTable {
         if let dataset = mapping.text("dataset") { facts.dataset.name = dataset }
         if let tokenizer = mapping.text("tokenizer") { facts.dataset.tokenizer = tokenizer }
         options.apply(to: &facts)
+        facts.deriveRate()
         facts.fillTokens()
         return facts
     }

@@ -22,13 +22,16 @@ extension LogReader {
         (facts.steps, facts.evals, facts.incidents) = RunAssembly.join(chain)
 
         var mapping = ConfigMapping()
-        mapping.add(isLlmc ? ConfigMapping.llmcDefaults : ConfigMapping.nanoGPTDefaults, .assumed)
+        // A printed configuration leaves out what has the program's default; without one a default is only a guess.
+        let printed = chain.segments.contains(where: \.printsConfiguration)
+        let isTold = printed || options.configuration != nil
+        mapping.add(isLlmc ? ConfigMapping.llmcDefaults : ConfigMapping.nanoGPTDefaults, isTold ? .derived : .assumed)
+        if printed, !isLlmc { mapping.add("dataset", .text("openwebtext"), .derived) }
         // A head without steps (a crash at the start, then a fresh try) says nothing of this run, so only the chain counts.
         for segment in chain.segments { mapping.add(segment.config, .log) }
         if moddedLines * 2 > nanoLines, !isLlmc {
             // These scripts share nanoGPT's name and little else; what they train with is not printed.
-            for key in ["optimizer", "architecture"] { mapping.add(key, .text("unknown"), .derived) }
-            mapping.add("lr_schedule", .text("unknown"), .derived)
+            for key in ["optimizer", "architecture", "lr_schedule"] { mapping.add(key, .text("unknown"), .log) }
         }
         // Heads that stand alone before the first step, when a log was cut or the table follows its configuration.
         if chain.segments.allSatisfy({ $0.config.isEmpty }), let first = segments.first, first.isEmpty {
@@ -57,12 +60,23 @@ extension LogReader {
             facts.device.printedPeakName = "A100"
         }
         options.apply(to: &facts)
+        facts.deriveRate()
         facts.fillTokens()
         return facts
     }
 }
 
 extension RunFacts {
+    /// The peak rate from logged rates, once they have fallen from it, where no configuration names it.
+    mutating func deriveRate() {
+        guard config.learningRate == nil || config.learningRate?.origin == .assumed else { return }
+        let rates = (steps.compactMap(\.lr) + futureRates.map(\.lr)).filter { $0.isFinite && $0 > 0 }
+        guard let peak = rates.max(), let last = rates.last, rates.count >= 20,
+            last < peak || rates.count { $0 > peak * 0.999 } >= 10
+        else { return }
+        config.learningRate = Fact(peak, .derived)
+    }
+
     /// Tokens seen at every point, from the step number, where the log does not give them.
     mutating func fillTokens() {
         guard let tokensPerStep = config.tokensPerStep?.value, tokensPerStep > 0 else { return }

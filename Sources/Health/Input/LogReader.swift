@@ -82,6 +82,7 @@ struct LogReader {
         if cursor.take("Overriding config with ") {
             begin(cursor)
             configNames = [:]
+            current.printsConfiguration = true
             return true
         }
         if cursor.take("tokens per iteration will be:") {
@@ -191,6 +192,7 @@ struct LogReader {
             var next = LogSegment()
             // No new head: the configuration still stands.
             next.config = current.config
+            next.printsConfiguration = current.printsConfiguration
             next.parameters = current.parameters
             next.tokensPerStep = current.tokensPerStep
             next.deviceName = current.deviceName

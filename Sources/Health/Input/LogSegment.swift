@@ -10,6 +10,8 @@ struct LogSegment {
     var incidents: [RunIncident] = []
     /// The line at which the segment began.
     var firstLine = 1
+    /// It printed its configuration file, so that what the file leaves out has the program's defaults.
+    var printsConfiguration = false
     /// The program said that it went on from a checkpoint.
     var saysResumed = false
     var parameters: Double?
