@@ -100,7 +100,7 @@ public final class RunSession {
             step: position.step,
             model: zip(model.descriptions, model.tensors).map { TensorSource(name: $0.name, tensor: $1, backend: backend) },
             optimizer: trainer.optimizer.moments.map { TensorSource(name: $0.name, tensor: $0.tensor, backend: backend) },
-            state: state)
+            state: state, facts: ModelFacts(trainer.setup.model))
         lastSaved = position.step
         try prune()
         return (info.name, info.byteCount)
@@ -136,6 +136,15 @@ extension Trainer {
         restore(
             step: state.step, nextSample: state.nextSample, updates: state.extra["updates"].flatMap { Int($0) } ?? state.step,
             best: best, evaluated: evaluations.contains { $0.step == state.step })
+    }
+}
+
+extension ModelFacts {
+    /// What a checkpoint says of its model, so that its folder can be used away from its run.
+    init(_ config: GPTConfig) {
+        self.init(
+            nLayer: config.nLayer, nHead: config.nHead, nEmbd: config.nEmbd, blockSize: config.blockSize, vocabSize: config.vocabSize,
+            bias: config.bias, activation: config.activation.rawValue)
     }
 }
 
