@@ -28,7 +28,8 @@ public struct ExpectedRange: Sendable, Equatable {
 
 /// One rule's finding about a run.
 ///
-/// The catalogue holds `check.<id>` (its name) and `rule.<id>` (the rule in a sentence); `why` and `advice` are written by the rule.
+/// The catalogue holds `check.<id>` (its name) and `rule.<id>` (the rule in a sentence); `why` and `advice` are written by the
+/// rule.
 public struct Check: Sendable, Equatable {
     public var id: String
     public var status: CheckStatus

@@ -137,7 +137,8 @@ struct Recipe: Sendable {
     /// GPT-2's AdamW recipe: learning rate 6e-4 and 0.5M tokens a step at 124M (llm.c's reproduction).
     static let plainOffset = 0.034
 
-    /// - Note: Source: differences to the law of the public end points in `ReferenceRun.table`; newer optimizers gain less with more tokens
+    /// - Note: Source: differences to the law of the public end points in `ReferenceRun.table`; newer optimizers gain less with
+    /// more tokens
     ///   (-0.14 to -0.24 at 2B, -0.085 at 10B, about 0 at 50B tokens).
     static func of(_ facts: RunFacts, tokens: Double) -> Recipe {
         let optimizer = facts.config.optimizer?.value.lowercased() ?? "adamw"

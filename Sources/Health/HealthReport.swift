@@ -78,7 +78,8 @@ public struct HealthReport: Sendable, Equatable {
     }
 
     public struct Scenario: Sendable, Equatable {
-        /// Stable name: "finish", "restart-2x", "restart-3x", "continue", "rewarm", "next-size", "smaller-batch", "better-lr", "better-data".
+        /// Stable name: "finish", "restart-2x", "restart-3x", "continue", "rewarm", "next-size", "smaller-batch", "better-lr",
+        /// "better-data".
         public var id: String
         public var title: Message
         public var steps: Int

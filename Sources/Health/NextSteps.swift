@@ -34,6 +34,7 @@ enum NextSteps {
             chosen = [best] + chosen.prefix(2)
         }
         for scenario in chosen { steps.append(step(scenario, discouraged: false)) }
+        if suspected, let end = forecast.first(where: { $0.id == "finish" }) { steps.append(step(end, discouraged: true)) }
         // The same again on data that is not sound is named with its price, since it is the obvious thing to try.
         if suspected, let again = forecast.first(where: { $0.id == "restart-2x" }) {
             steps.append(step(again, discouraged: true))

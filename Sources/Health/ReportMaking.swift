@@ -123,6 +123,11 @@ enum VerdictRule {
         case .cannotTell: return Message("headline.cannot-tell")
         case .healthy:
             if status("loss-expected") == .cannotTell {
+                // A missing fact is another thing than a missing reference: the user can give it.
+                if ["expected.no-parameters", "expected.no-tokens", "expected.no-dataset"].contains(context.expectation.basis.key)
+                {
+                    return Message(context.isUnderWay ? "headline.healthy-facts-under-way" : "headline.healthy-facts")
+                }
                 return Message(context.isUnderWay ? "headline.healthy-shape-under-way" : "headline.healthy-shape")
             }
             return Message(context.isUnderWay ? "headline.healthy-under-way" : "headline.healthy")
@@ -154,7 +159,7 @@ enum VerdictRule {
     /// At most four lines: the loss, then the weightiest findings.
     static func reasons(_ checks: [Check]) -> [Reason] {
         var lines = checks.compactMap { check in
-            check.id == "loss-expected" && check.status != .cannotTell ? check.reason : nil
+            check.id == "loss-expected" ? check.reason : nil
         }
         lines += weighty(checks).filter { $0.id != "loss-expected" }.compactMap(\.reason)
         // One line a word: the weightiest "schedule" speaks for the others.

@@ -101,7 +101,8 @@ public struct RunContext: Sendable {
     /// The rate of a step as logged, else by the schedule.
     public func rate(_ point: StepPoint) -> Double? { point.lr ?? schedule?.rate(point.step) }
 
-    /// At most about 100,000 steps: more add nothing to medians and windows. What stands out is kept: values that are not finite, sudden rises.
+    /// At most about 100,000 steps: more add nothing to medians and windows. What stands out is kept: values that are not
+    /// finite, sudden rises.
     private static func thinned(_ record: RunFacts) -> RunFacts {
         let limit = 100_000
         guard record.steps.count > limit else { return record }

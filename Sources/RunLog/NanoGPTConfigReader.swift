@@ -51,7 +51,7 @@ public enum NanoGPTConfigReader {
                 throw ConfigError(
                     key: "",
                     reason:
-                        "'\(trimmed.prefix(60))' is not an assignment; only lines like `n_layer = 12` are read, nothing is executed",
+                        "'\(trimmed.prefix(60))' is not an assignment; only lines like `n_layer = 12` are read",
                     source: source)
             }
             if key.hasPrefix("wandb_") { continue }

@@ -28,7 +28,8 @@ import Testing
         }
     }
 
-    /// The first half of public curves, their schedules known, gives their end: half of the errors within 0.02, nine in ten inside.
+    /// The first half of public curves, their schedules known, gives their end: half of the errors within 0.02, nine in ten
+    /// inside.
     @Test func publicCurvesFromTheirFirstHalf() throws {
         let curves = try SharedData.curves()
         guard !curves.isEmpty else { return }

@@ -43,6 +43,19 @@ import Testing
         }
     }
 
+    /// A fact that the user can give is asked for; a reference that does not exist is not.
+    @Test func missingFactsAreAskedFor() {
+        var facts = SyntheticRun().facts()
+        facts.config.parameters = nil
+        let report = HealthReport.make(facts: facts)
+        #expect(report.verdict == .healthy)
+        #expect(report.headline.key == "headline.healthy-facts")
+        #expect(Catalogue.english.text(report.reasons[0].text).contains("--n-layer"))
+        facts = SyntheticRun().facts()
+        facts.dataset.tokenizer = Fact("char", .log)
+        #expect(HealthReport.make(facts: facts).headline.key == "headline.healthy-shape")
+    }
+
     /// Modern recipes start at 16 nats, which is no fault.
     @Test func aHighStartOfAModernRecipeIsNoFault() {
         var facts = SyntheticRun().facts()

@@ -4,7 +4,8 @@ import Health
 import Testing
 
 @Suite struct ReferenceDataTests {
-    /// Public end points lie inside the expected band at least as often as the band claims; those the law was fitted to do not count.
+    /// Public end points lie inside the expected band at least as often as the band claims; those the law was fitted to do not
+    /// count.
     @Test func endPointsLieInTheBand() throws {
         var inside = 0, total = 0
         for run in ReferenceRun.all where !run.isFitted && !run.isSpecial && run.confidence == .good {

@@ -22,8 +22,8 @@ struct TestRandom {
 
 /// A made-up training run of GPT-2's 124M model: the loss follows the public law with the cost of a high rate on top, and noise.
 ///
-/// It is deliberately not the forecast's own formula: here the high rate costs 0.11 times its share of the peak at once, and progress is
-/// half by tokens, half by tokens weighted with the rate.
+/// It is deliberately not the forecast's own formula: here the high rate costs 0.11 times its share of the peak at once, and
+/// progress is half by tokens, half by tokens weighted with the rate.
 struct SyntheticRun {
     var steps = 4000
     var tokensPerStep = 524_288.0

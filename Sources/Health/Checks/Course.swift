@@ -61,7 +61,8 @@ extension HealthRule {
         return rule.finding(.pass, "pass", arguments, value: max(rise, 0), expected: ExpectedRange(0, limit), unit: "nats")
     }
 
-    /// The training loss in about a hundred windows (medians, so that a single spike is no rise); evaluations where there are no steps.
+    /// The training loss in about a hundred windows (medians, so that a single spike is no rise); evaluations where there are
+    /// no steps.
     private static func smoothed(_ context: RunContext) -> [(step: Int, loss: Double)] {
         if context.losses.count < 20 {
             return context.evals.compactMap { eval in (eval.trainLoss ?? eval.valLoss).map { (eval.step, $0) } }

@@ -2,10 +2,11 @@
 import Foundation
 
 extension HealthRule {
-    /// Whether the training text is whole documents: from the audit when there is one, else suspected from the shape of the result.
+    /// Whether the training text is whole documents: from the audit when there is one, else suspected from the shape of the
+    /// result.
     ///
-    /// FineWeb documents have 650 to 1000 GPT-2 tokens. Documents cut into lines leave about 40 between end-of-text tokens, so that most of
-    /// the context is other texts and the loss stays high from the start, smoothly and on both splits alike.
+    /// FineWeb documents have 650 to 1000 GPT-2 tokens. Documents cut into lines leave about 40 between end-of-text tokens, so
+    /// that most of the context is other texts and the loss stays high from the start, smoothly and on both splits alike.
     static let documents = HealthRule(
         "documents", source: "FineWeb documents have 650-1000 GPT-2 tokens (measured); U-shape of context use: docs/health.md"
     ) { context, rule in
@@ -59,7 +60,8 @@ extension HealthRule {
     }
 }
 
-/// The reasoning that leads from a loss to the data: the run is stable, both splits agree, and the settings explain little of the gap.
+/// The reasoning that leads from a loss to the data: the run is stable, both splits agree, and the settings explain little of
+/// the gap.
 struct DataSuspicion: Sendable {
     /// Nats that nothing in the settings explains.
     var unexplained: Double

@@ -40,7 +40,14 @@ extension HealthRule {
     /// Loss against the band for this size, these tokens, this data set and recipe.
     static let lossExpected = HealthRule("loss-expected", source: ScalingLaw.source) { context, rule in
         guard context.expectation.band != nil else {
-            return Check(rule.id, .cannotTell, why: context.expectation.basis, source: rule.source, confidence: .good)
+            // The letter still begins with the loss, and says why it is not judged.
+            let reason = context.finalLoss.map { loss in
+                Reason(
+                    .label(number: loss, .fixed(2)),
+                    Message("reason.loss.no-reference", ["why": .message(context.expectation.basis)]), weight: 30)
+            }
+            return Check(
+                rule.id, .cannotTell, why: context.expectation.basis, source: rule.source, confidence: .good, reason: reason)
         }
         guard let judged = LossJudgement.of(context) else { return rule.needs("end-of-run") }
         let expectation = context.expectation, band = judged.band
@@ -89,7 +96,7 @@ extension HealthRule {
     static let tooGood = HealthRule(
         "too-good",
         source:
-            "entropy floor of the fitted law (2.12 nats a GPT-2 token on FineWeb); Karpathy 2019, A Recipe for Training Neural Networks"
+            "floor of the fitted law (2.12 nats a GPT-2 token on FineWeb); Karpathy 2019, A Recipe for Training Neural Networks"
     ) { context, rule in
         let train = context.losses.suffix(max(1, context.losses.count / 50)).compactMap(\.loss)
         let low = [context.finalVal, context.finalTrain, Statistics.mean(train)].compactMap { $0 }.min()

@@ -2,8 +2,8 @@
 import Foundation
 
 extension HealthRule {
-    /// The loss before the first update. GPT-2's initialisation gives the logits almost equal values, so it is ln V there; modern recipes with
-    /// another initialisation of the head start as high as 16, which is no fault.
+    /// The loss before the first update. GPT-2's initialisation gives the logits almost equal values, so it is ln V there;
+    /// modern recipes with another initialisation of the head start as high as 16, which is no fault.
     static let initLoss = HealthRule(
         "init-loss", source: "Karpathy 2019, A Recipe for Training Neural Networks (ln V for GPT-2's initialisation)"
     ) {

@@ -5,12 +5,12 @@ import Foundation
 ///
 /// loss(t) = floor + A S(t)^-b - C G(t)
 ///
-/// S is the sum of rate / peak over steps, in tokens: only steps at a high rate move the model far. G is what lower rates give back: when the
-/// rate falls by d at step k, a share d of the gain C arrives as the run goes on at the lower rate,
-/// d (1 - 1 / (1 + c S_k(t) r^-g)), S_k in steps at full rate since k and r the rate then (shares of the peak). This is the form of the multi-power
-/// law (arXiv 2503.12811) and of the annealing law (arXiv 2408.11029) with the constants c and g fixed for all runs.
-/// The floor is free; A, b and C have priors from the public law, so that a short prefix is not over-read. The result's width comes
-/// from the fit's covariance.
+/// S is the sum of rate / peak over steps, in tokens: only steps at a high rate move the model far. G is what lower rates give
+/// back: when the rate falls by d at step k, a share d of the gain C arrives as the run goes on at the lower rate, d (1 - 1 /
+/// (1 + c S_k(t) r^-g)), S_k in steps at full rate since k and r the rate then (shares of the peak). This is the form of the
+/// multi-power law (arXiv 2503.12811) and of the annealing law (arXiv 2408.11029) with the constants c and g fixed for all
+/// runs. The floor is free; A, b and C have priors from the public law, so that a short prefix is not over-read. The result's
+/// width comes from the fit's covariance.
 struct CurveModel: Sendable {
     /// What is known before the curve is seen.
     struct Prior: Sendable {

@@ -4,9 +4,9 @@ import RunLog
 
 /// What the run, or a next one, would reach and cost.
 ///
-/// Differences come from the law (more tokens, more parameters) or from the fitted curve (the rest of this run, going on at the minimum rate).
-/// They are applied to the loss this run really reached: what holds it back, such as its data, holds back the next run too, unless the
-/// scenario is to mend exactly that.
+/// Differences come from the law (more tokens, more parameters) or from the fitted curve (the rest of this run, going on at the
+/// minimum rate). They are applied to the loss this run really reached: what holds it back, such as its data, holds back the
+/// next run too, unless the scenario is to mend exactly that.
 struct Scenarios {
     private let context: RunContext
     /// Where the run ends or ended.
@@ -172,11 +172,16 @@ struct Scenarios {
                     "better-data-lr", ["rate": .number(rate, .rate)], steps: steps, tokens: tokens, better, hours: hours(tokens),
                     .fair,
                     command: command(
-                        "--learning-rate \(Catalogue.english.number(rate, .rate)) --min-lr \(Catalogue.english.number(rate / 10, .rate))"
+                        Self.rateOptions(rate)
                     )))
         }
         if let next = nextSize(mendedData: true) { result.append(next) }
         return result
+    }
+
+    private static func rateOptions(_ rate: Double) -> String {
+        let peak = Catalogue.english.number(rate, .rate), low = Catalogue.english.number(rate / 10, .rate)
+        return "--learning-rate \(peak) --min-lr \(low)"
     }
 
     private func betterRate() -> Double? {
@@ -232,7 +237,7 @@ struct Scenarios {
                     hours: hours(tokens),
                     .fair,
                     command: command(
-                        "--learning-rate \(Catalogue.english.number(rate, .rate)) --min-lr \(Catalogue.english.number(rate / 10, .rate))"
+                        Self.rateOptions(rate)
                     )))
         }
         if batchCost > 0.005, let batch = context.tokensPerStep {

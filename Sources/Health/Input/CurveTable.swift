@@ -5,7 +5,8 @@ import RunLog
 /// Reads a CSV table of a training curve with named columns.
 ///
 /// Lines that begin with `#` may describe the run in words: "GPT-2 12/12/768", "batch 524288 tokens", "AdamW",
-/// "schedule: peak 6e-4, warm-up 700, total 19560, cosine". Rows that have a step and a rate but no loss are the rest of the schedule.
+/// "schedule: peak 6e-4, warm-up 700, total 19560, cosine". Rows that have a step and a rate but no loss are the rest of the
+/// schedule.
 enum CurveTable {
     private enum Column { case step, tokens, lr, trainLoss, valLoss, gradNorm, stepMs, tokensPerSecond, mfu, ignored }
 

@@ -55,7 +55,7 @@ public enum HealthInput {
             throw HealthInputError(
                 path: path,
                 reason:
-                    "the folder has no run.json; name an Apus run folder, or the log file of nanoGPT or llm.c, trainer_state.json or a CSV"
+                    "the folder has no run.json; name an Apus run folder, a log of nanoGPT or llm.c, trainer_state.json or a CSV"
             )
         }
         do {

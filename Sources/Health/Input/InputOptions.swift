@@ -8,7 +8,8 @@ public struct InputOptions: Sendable {
     /// `--dataset fineweb`.
     public var dataset: String?
     /// Values by configuration key: `--n-embd 384` is `["n_embd": .integer(384)]`. Besides nanoGPT's keys: `total_batch_size`
-    /// (tokens a step), `cooldown_iters`, `optimizer`, `architecture` ("gpt2" or "modern"), `parameters`, `train_tokens`, `tokenizer`.
+    /// (tokens a step), `cooldown_iters`, `optimizer`, `architecture` ("gpt2" or "modern"), `parameters`, `train_tokens`,
+    /// `tokenizer`.
     public var overrides: [String: ConfigValue] = [:]
     /// Name and text of a nanoGPT configuration file (`--config FILE.py`).
     public var configuration: (name: String, text: String)?

@@ -37,7 +37,8 @@ enum RunAssembly {
         var chains: [Chain] = []
         for segment in segments where !segment.isEmpty {
             let begins = segment.firstStep ?? 0
-            // Steps that go on where the last run stopped, or fall back a little, belong to it even when the program does not say so.
+            // Steps that go on where the last run stopped, or fall back a little, belong to it even when the program does not
+            // say so.
             let goesOn = begins > 1 && begins <= (chains.last?.lastStep ?? 0) + max(1, (chains.last?.lastStep ?? 0) / 10)
             if !chains.isEmpty, goesOn, segment.saysResumed || begins > 10 {
                 chains[chains.count - 1].segments.append(segment)

@@ -3,8 +3,9 @@
 extension GPU {
     /// Dense tensor peaks with float32 accumulation, TFLOP/s; where the datasheet counts sparsity it is halved.
     ///
-    /// Sources: [A] llm.c llmc/mfu.h, [B] nanochat common.py get_peak_flops, [C] Lightning fabric throughput.py (NVIDIA datasheets),
-    /// [D] NVIDIA specifications, [E] PrimeIntellect prime mfu_tracker.py, [F] the formula of [A] with the card's cores and clock.
+    /// Sources: [A] llm.c llmc/mfu.h, [B] nanochat common.py get_peak_flops, [C] Lightning fabric throughput.py (NVIDIA
+    /// datasheets), [D] NVIDIA specifications, [E] PrimeIntellect prime mfu_tracker.py, [F] the formula of [A] with the card's
+    /// cores and clock.
     static let table: [GPU] = [
         GPU(
             "GeForce RTX 2060", bf16: nil, fp16: 25.8, tf32: nil, fp32: 6.5,

@@ -3,7 +3,8 @@
 extension ReferenceRun {
     /// End points of public runs whose learning rate had decayed; loss in nats per GPT-2 token.
     ///
-    /// `isFitted`: the law was fitted to it; the others check the law. Where the head is not tied, parameters count the vocabulary once.
+    /// `isFitted`: the law was fitted to it; the others check the law. Where the head is not tied, parameters count the
+    /// vocabulary once.
     static let table: [ReferenceRun] = [
         ReferenceRun(
             "llm.c GPT-2 124M (Oct 2024 code)", layers: 12, heads: 12, width: 768, "AdamW", rate: 6e-4, .gpt2, "FineWeb",

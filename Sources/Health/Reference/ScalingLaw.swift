@@ -5,14 +5,14 @@ import Foundation
 ///
 /// L(N, D) = E + A / N^a + B / D^b in nats per GPT-2 token, fitted to public runs whose learning rate had decayed:
 /// llm.c's 124M and 350M and tuned AdamW runs of 124M parameters, all on FineWeb; 15.6M to 902M parameters and 0.3B to 20B tokens
-/// in the checks. N is nanoGPT's "number of parameters" (without the position table, vocabulary matrix once); D the tokens by the end of a
-/// schedule that decays to a tenth of the peak or less.
+/// in the checks. N is nanoGPT's "number of parameters" (without the position table, vocabulary matrix once); D the tokens by
+/// the end of a schedule that decays to a tenth of the peak or less.
 public struct ScalingLaw: Sendable {
     public let e, a, alpha, b, beta: Double
 
     public static let fineweb = ScalingLaw(e: 2.123, a: 137.0, alpha: 0.27802, b: 1345.8, beta: 0.36145)
     public static let source =
-        "law fitted to public decayed runs on FineWeb (llm.c 124M and 350M, modded-nanogpt, nanogpt-speedrun); form: Hoffmann 2022, arXiv 2203.15556"
+        "law fitted to public decayed runs on FineWeb (llm.c, modded-nanogpt, nanogpt-speedrun); form: Hoffmann, arXiv 2203.15556"
 
     /// - Parameters:
     ///   - parameters: N.
@@ -27,7 +27,8 @@ public struct ScalingLaw: Sendable {
         return rest > 0 ? pow(b / rest, 1 / beta) : nil
     }
 
-    /// What repeated tokens are worth as fresh ones (Muennighoff 2023, arXiv 2305.16264): U (1 + R* (1 - e^(-R / R*))), R = epochs - 1.
+    /// What repeated tokens are worth as fresh ones (Muennighoff 2023, arXiv 2305.16264): U (1 + R* (1 - e^(-R / R*))), R =
+    /// epochs - 1.
     public static func effectiveTokens(_ tokens: Double, unique: Double?) -> Double {
         guard let unique, unique > 0, tokens > unique else { return tokens }
         let repeats = tokens / unique - 1
@@ -57,15 +58,15 @@ public struct ScalingLaw: Sendable {
 public enum GoodSettings {
     /// The peak learning rate that AdamW is known to do well with.
     ///
-    /// 1.5e-3 at 124M parameters and 5B tokens (nanogpt-speedrun and modded-nanogpt's AdamW baselines), carried to other sizes with the square
-    /// root of the blocks' parameters and a weak rise with tokens; the exponents are milder than Step Law's (-0.713, 0.307; arXiv 2503.04715),
-    /// which overshoots below 100M. Half of it up to itself is the usual range.
+    /// 1.5e-3 at 124M parameters and 5B tokens (nanogpt-speedrun and modded-nanogpt's AdamW baselines), carried to other sizes
+    /// with the square root of the blocks' parameters and a weak rise with tokens; the exponents are milder than Step Law's
+    /// (-0.713, 0.307; arXiv 2503.04715), which overshoots below 100M. Half of it up to itself is the usual range.
     public static func learningRate(nonEmbedding: Double, tokens: Double) -> Double {
         1.5e-3 * pow(max(nonEmbedding, 1e5) / 85e6, -0.5) * pow(max(tokens, 1e6) / 5e9, 0.1)
     }
 
-    /// Loss that a rate below the best costs against GPT-2's plain recipe, nats: 0.025 ln(best / rate)^2, less what the plain recipe loses itself,
-    /// less 0.012, since llm.c's 350M reference shows no cost at a third of the best rate.
+    /// Loss that a rate below the best costs against GPT-2's plain recipe, nats: 0.025 ln(best / rate)^2, less what the plain
+    /// recipe loses itself, less 0.012, since llm.c's 350M reference shows no cost at a third of the best rate.
     public static func rateCost(_ rate: Double, best: Double) -> Double {
         guard rate > 0, best > rate else { return 0 }
         let plain = log(2.5)

@@ -18,6 +18,8 @@ extension Catalogue {
         "headline.healthy-shape": "Nothing wrong was found; how good the loss is cannot be told, since no reference fits.",
         "headline.healthy-shape-under-way":
             "Nothing wrong was found so far; how good the loss is cannot be told, since no reference fits.",
+        "headline.healthy-facts": "Nothing wrong was found; to judge the loss a fact is missing.",
+        "headline.healthy-facts-under-way": "Nothing wrong was found so far; to judge the loss a fact is missing.",
         "headline.cannot-tell": "Too little was recorded to judge this run.",
         "headline.non-finite": "The run broke down: its loss is no longer a number.",
         "headline.divergence": "The run diverged: its loss rose and did not come back.",
@@ -55,6 +57,7 @@ extension Catalogue {
             "predicted at the end, better than the {low} – {high} expected for {parameters} parameters and {tokens} tokens of {dataset}.",
         "reason.loss.predicted-high":
             "predicted at the end, where {low} – {high} is expected for {parameters} parameters, {tokens} tokens of {dataset} and these settings.",
+        "reason.loss.no-reference": "loss; {why}.",
         "reason.documents.suspect":
             "is the first suspect: training is stable, both splits agree, and no setting explains {unexplained} nats. Check: {command}",
         "reason.documents.suspect-early":
@@ -85,6 +88,7 @@ extension Catalogue {
         "scenario.better-data": "mend the data, train again, same settings",
         "scenario.better-data-lr": "the same on mended data with learning_rate {rate}",
         "scenario.next-size-better-data": "the {size} model on mended data, same tokens",
+        "next.finish": "finish the run as it is ({steps} steps)",
         "next.restart-2x": "twice the steps on the same data",
         "next.continue": "keep training as it is: the rate has decayed",
         "scenario-basis.finish": "read from the curve so far and the rest of the learning-rate schedule",
