@@ -68,7 +68,7 @@ void apus_activation_forward(
     } else {
         args.range = dtype == APUS_F32 ? APUS_SELECT(isa, gelu_tanh_F32) : APUS_SELECT(isa, gelu_tanh_BF16);
     }
-    apus_pool_run(pool, task, &args);
+    apus_pool_run_short(pool, task, &args, (double)count / 2);
 }
 
 void apus_activation_backward(
@@ -84,5 +84,5 @@ void apus_activation_backward(
     } else {
         args.range = dtype == APUS_F32 ? APUS_SELECT(isa, dgelu_tanh_F32) : APUS_SELECT(isa, dgelu_tanh_BF16);
     }
-    apus_pool_run(pool, task, &args);
+    apus_pool_run_short(pool, task, &args, (double)count / 2);
 }

@@ -52,7 +52,9 @@ static void run_items(apus_pool_t *pool, run_t *run, item_t item, long parts) {
     run->item = item;
     run->parts = parts;
     atomic_store_explicit(&run->next, 0, memory_order_relaxed);
-    apus_pool_run(pool, task, run);
+    const apus_attention_t *shape = &run->args.shape;
+    const double scores = (double)shape->batch * shape->heads * shape->query_length * shape->key_length;
+    apus_pool_run_short(pool, task, run, scores * shape->head_size / 16);
 }
 
 static long tiles(long length) { return (length + TILE - 1) / TILE; }

@@ -72,5 +72,5 @@ void apus_dropout(
     apus_pool_t *pool, apus_isa_t isa, void *x, apus_dtype_t dtype, long count, long sample_size, apus_dropout_t dropout) {
     if (dropout.threshold == 0 || count == 0) return;
     args_t args = {x, dtype, count, sample_size, isa, dropout};
-    apus_pool_run(pool, task, &args);
+    apus_pool_run_short(pool, task, &args, (double)count / 2);
 }

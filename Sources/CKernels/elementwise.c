@@ -30,7 +30,7 @@ static void zero_range(void *out, const void *a, const void *b, long begin, long
 void apus_fill_zero(apus_pool_t *pool, apus_isa_t isa, void *out, size_t bytes) {
     (void)isa;
     args_t args = {.out = out, .count = (long)bytes, .range = zero_range};
-    apus_pool_run(pool, run_range, &args);
+    apus_pool_run_short(pool, run_range, &args, (double)args.count / 8);
 }
 
 static void copy_range(void *out, const void *a, const void *b, long begin, long end) {
@@ -41,7 +41,7 @@ static void copy_range(void *out, const void *a, const void *b, long begin, long
 void apus_copy(apus_pool_t *pool, apus_isa_t isa, void *out, const void *in, size_t bytes) {
     (void)isa;
     args_t args = {.out = out, .a = in, .count = (long)bytes, .range = copy_range};
-    apus_pool_run(pool, run_range, &args);
+    apus_pool_run_short(pool, run_range, &args, (double)args.count / 8);
 }
 
 static void to_bf16_portable(void *out, const void *a, const void *b, long begin, long end) {
@@ -73,12 +73,12 @@ void apus_convert(
     }
     args_t args = {.out = out, .a = in, .count = count};
     args.range = out_dtype == APUS_BF16 ? APUS_SELECT(isa, to_bf16) : APUS_SELECT(isa, to_f32);
-    apus_pool_run(pool, run_range, &args);
+    apus_pool_run_short(pool, run_range, &args, (double)args.count / 8);
 }
 
 void apus_residual_add(
     apus_pool_t *pool, apus_isa_t isa, float *out, const float *a, const void *b, apus_dtype_t b_dtype, long count) {
     args_t args = {.out = out, .a = a, .b = b, .count = count};
     args.range = b_dtype == APUS_F32 ? APUS_SELECT(isa, add_f32) : APUS_SELECT(isa, add_bf16);
-    apus_pool_run(pool, run_range, &args);
+    apus_pool_run_short(pool, run_range, &args, (double)args.count / 8);
 }

@@ -26,7 +26,7 @@ void apus_embedding_forward(
     const float *wpe, long rows, long width) {
     (void)isa;  // bound by memory; the compiler's code for any x86-64 is as fast
     forward_t args = {out, tokens, positions, wte, wpe, rows, width};
-    apus_pool_run(pool, forward_rows, &args);
+    apus_pool_run_short(pool, forward_rows, &args, (double)rows * width / 4);
 }
 
 typedef struct {
@@ -69,5 +69,5 @@ void apus_embedding_backward(
     const int32_t *positions, long rows, long width) {
     (void)isa;
     backward_t args = {dwte, dwpe, dout, tokens, positions, rows, width};
-    apus_pool_run(pool, backward_columns, &args);
+    apus_pool_run_short(pool, backward_columns, &args, (double)rows * width / 4);
 }

@@ -86,7 +86,7 @@ void apus_layernorm_forward(
     apus_pool_t *pool, apus_isa_t isa, void *out, apus_dtype_t out_dtype, float *mean, float *rstd, const float *x,
     const float *weight, const float *bias, long rows, long width) {
     forward_t args = {out, out_dtype, mean, rstd, x, weight, bias, rows, width, APUS_SELECT(isa, forward)};
-    apus_pool_run(pool, forward_task, &args);
+    apus_pool_run_short(pool, forward_task, &args, (double)rows * width / 4);
 }
 
 /// Rows are cut into blocks that depend on their number alone, so that sums come out the same with any number of threads;
@@ -132,6 +132,6 @@ void apus_layernorm_backward(
         .dx = dx, .dweight = dweight, .dbias = dbias, .dout = dout, .dtype = dout_dtype, .x = x, .weight = weight,
         .mean = mean, .rstd = rstd, .rows = rows, .width = width, .partial = workspace, .range = APUS_SELECT(isa, backward)};
     args.blocks = backward_blocks(rows, &args.block_rows);
-    apus_pool_run(pool, backward_task, &args);
-    apus_pool_run(pool, combine_task, &args);
+    apus_pool_run_short(pool, backward_task, &args, (double)rows * width / 2);
+    apus_pool_run_short(pool, combine_task, &args, (double)args.blocks * width / 4);
 }

@@ -226,8 +226,11 @@ static void run(apus_pool_t *pool, apus_isa_t isa, void *workspace, const apus_g
     job.workspace = (char *)(((uintptr_t)workspace + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     job.small = gemm->m <= APUS_SMALL_ROWS && job.helpers->small != NULL && gemm->a.column_stride == 1 &&
                 gemm->b.row_stride == 1;
-    if (job.kernels != NULL) choose_grid(&job, apus_pool_threads(pool));
-    apus_pool_run(pool, run_share, &job);
+    // Few rows wait for the weights to come from memory; many keep the arithmetic busy.
+    const double products = (double)gemm->m * gemm->n * gemm->k;
+    const double nanoseconds = job.small ? (double)gemm->n * gemm->k / 16 : products / 100;
+    if (job.kernels != NULL) choose_grid(&job, apus_pool_threads_for(pool, nanoseconds));
+    apus_pool_run_short(pool, run_share, &job, nanoseconds);
 }
 
 void apus_gemm(apus_pool_t *pool, apus_isa_t isa, void *workspace, const apus_gemm_t *gemm) {

@@ -78,7 +78,7 @@ size_t apus_global_norm_workspace(long count) { return (size_t)((count + BLOCK -
 
 double apus_global_norm(apus_pool_t *pool, apus_isa_t isa, const float *gradients, long count, void *workspace) {
     norm_t args = {gradients, count, workspace, APUS_SELECT(isa, square_lanes)};
-    apus_pool_run(pool, norm_task, &args);
+    apus_pool_run_short(pool, norm_task, &args, (double)count / 8);
     double sum = 0;
     for (long block = 0; block < (count + BLOCK - 1) / BLOCK; block++) sum += args.partial[block];
     return sqrt(sum);
@@ -95,5 +95,5 @@ void apus_adamw_update(
     apus_pool_t *pool, apus_isa_t isa, float *p, const float *g, float *m, float *v, uint16_t *copy, const apus_adamw_t *update,
     long count) {
     adamw_t args = {p, m, v, g, copy, *update, count, APUS_SELECT(isa, adamw)};
-    apus_pool_run(pool, adamw_task, &args);
+    apus_pool_run_short(pool, adamw_task, &args, (double)count);
 }

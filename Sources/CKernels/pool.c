@@ -96,6 +96,19 @@ void apus_pool_destroy(apus_pool_t *pool) {
 
 int apus_pool_threads(const apus_pool_t *pool) { return pool->threads; }
 
+// Two threads that look for work meet within a microsecond; one that sleeps takes fifty to come.
+static const double SHORT = 5000;
+
+int apus_pool_threads_for(const apus_pool_t *pool, double nanoseconds) { return nanoseconds < SHORT ? 1 : pool->threads; }
+
+void apus_pool_run_short(apus_pool_t *pool, apus_task_t task, void *context, double nanoseconds) {
+    if (nanoseconds < SHORT) {
+        task(context, 0, 1);
+    } else {
+        apus_pool_run(pool, task, context);
+    }
+}
+
 void apus_pool_run(apus_pool_t *pool, apus_task_t task, void *context) {
     if (pool->threads == 1) {
         task(context, 0, 1);

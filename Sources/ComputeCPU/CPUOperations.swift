@@ -84,6 +84,14 @@ extension CPUBackend {
             v.heads(shape, keys), scratch, workspace.pointer)
     }
 
+    public func copyHeads(from source: HeadView, to destination: HeadView, batch: Int, tokens: Int, heads: Int, headSize: Int) {
+        precondition(source.tensor.dtype == destination.tensor.dtype, "heads are copied between tensors of one dtype")
+        let shape = AttentionShape(batch: batch, queryLength: tokens, keyLength: tokens, heads: heads, headSize: headSize)
+        apus_copy_heads(
+            pool, destination.heads(shape, tokens), source.heads(shape, tokens), source.tensor.kernelDType, batch, tokens, heads,
+            headSize)
+    }
+
     public func attentionBackwardWorkspace(_ shape: AttentionShape) -> Int {
         var attention = apus_attention_t()
         attention.set(shape)

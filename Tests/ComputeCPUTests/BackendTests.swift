@@ -104,4 +104,32 @@ import Testing
         #expect(resources.cpuQuota() == nil && resources.availableBytes() == nil)
         #expect(!schedulerAffinity().isEmpty)
     }
+
+    /// Into the middle of a cache: what the copy does not name stays as it was.
+    @Test(arguments: [DType.float32, .bfloat16], [1, 3]) func copyHeads(_ dtype: DType, _ threads: Int) throws {
+        let backend = try CPUBackend(threads: threads)
+        let (batch, tokens, capacity, heads, size) = (3, 5, 9, 2, 700)
+        let width = heads * size
+        func tensor(_ count: Int) throws -> Tensor {
+            Tensor(memory: try backend.allocate(byteCount: count * dtype.size), offset: 0, dtype: dtype, shape: [count])
+        }
+        let packed = try tensor(batch * tokens * 3 * width), cache = try tensor(batch * capacity * width)
+        let bytes = (0..<packed.byteCount).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        bytes.withUnsafeBytes { backend.write($0, to: packed) }
+        backend.copyHeads(
+            from: HeadView(packed, start: width, batchStride: tokens * 3 * width, tokenStride: 3 * width, headStride: size),
+            to: HeadView(cache, start: 2 * width, batchStride: capacity * width, tokenStride: width, headStride: size),
+            batch: batch, tokens: tokens, heads: heads, headSize: size)
+        var expected = [UInt8](repeating: 0, count: cache.byteCount)
+        let row = width * dtype.size
+        for b in 0..<batch {
+            for t in 0..<tokens {
+                let from = ((b * tokens + t) * 3 + 1) * row, to = (b * capacity + 2 + t) * row
+                expected.replaceSubrange(to..<to + row, with: bytes[from..<from + row])
+            }
+        }
+        var found = [UInt8](repeating: 1, count: cache.byteCount)
+        found.withUnsafeMutableBytes { backend.read(cache, into: $0) }
+        #expect(found == expected)
+    }
 }

@@ -50,4 +50,9 @@ void apus_attention_backward(
     void *workspace);
 size_t apus_attention_backward_workspace(const apus_attention_t *attention, int threads);
 
+/// Copies [batch, tokens, heads, head_size] between two views of one dtype that do not overlap.
+void apus_copy_heads(
+    apus_pool_t *pool, apus_heads_t to, apus_heads_t from, apus_dtype_t dtype, long batch, long tokens, long heads,
+    long head_size);
+
 #endif

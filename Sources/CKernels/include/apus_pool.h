@@ -17,6 +17,13 @@ int apus_pool_threads(const apus_pool_t *pool);
 /// Runs the task on all threads and returns when all have ended. One caller at a time; allocates nothing.
 void apus_pool_run(apus_pool_t *pool, apus_task_t task, void *context);
 
+/// The same for a task that one thread would take about `nanoseconds` for: a short one runs on the calling thread alone, with
+/// `threads` = 1, since waking the others and waiting for them would take longer.
+void apus_pool_run_short(apus_pool_t *pool, apus_task_t task, void *context, double nanoseconds);
+
+/// The threads that apus_pool_run_short will use.
+int apus_pool_threads_for(const apus_pool_t *pool, double nanoseconds);
+
 /// The share of `count` items that a thread takes, cut at multiples of `grain`: [*begin, *end).
 static inline void apus_share(long count, long grain, int thread, int threads, long *begin, long *end) {
     long grains = (count + grain - 1) / grain;
