@@ -112,6 +112,18 @@ import Testing
         #expect(report.status("validation-power") == .fail)
     }
 
+    /// A hundred thousand characters at 1.5 nats say as much as four hundred thousand tokens at 3.3.
+    @Test func aSmallSplitOfCharactersSuffices() {
+        let report = report { facts in
+            facts.dataset.valTokens = Fact(111_540, .log)
+            facts.dataset.tokenizer = Fact("char", .log)
+            facts.config.vocabSize = Fact(65, .log)
+            facts.changeLosses { step, _ in 1.45 + (log(65) - 1.45) * exp(-Double(step) / 200) }
+        }
+        #expect(report.status("validation-power") == .pass)
+        #expect(report.verdict == .healthy)
+    }
+
     @Test func repeatedDataIsOverFitted() {
         let report = report { facts in
             facts.dataset.trainTokens = Fact(20e6, .log)

@@ -10,7 +10,10 @@ struct ValidationError: Sendable {
 
     /// Losses of single tokens scatter by about 3 nats; tokens of one text go together, which makes the error about three times
     /// that of independent ones.
-    static func estimate(tokens: Double) -> Double { 3 * 3 / max(tokens, 1).squareRoot() }
+    /// The scatter shrinks with the loss itself, so that characters at 1.5 nats count with half of it.
+    static func estimate(tokens: Double, loss: Double) -> Double {
+        3 * 3 * min(1, max(loss, 0.3) / 3.3) / max(tokens, 1).squareRoot()
+    }
 
     static func of(_ context: RunContext) -> ValidationError? {
         let split = context.facts.dataset.valTokens?.value
@@ -19,7 +22,7 @@ struct ValidationError: Sendable {
         if let stated = context.facts.dataset.validationStderr?.value { return ValidationError(value: stated, tokens: read) }
         if let stated = context.evals.last?.valStderr, stated > 0 { return ValidationError(value: stated, tokens: read) }
         guard let read else { return nil }
-        return ValidationError(value: estimate(tokens: read), tokens: read)
+        return ValidationError(value: estimate(tokens: read, loss: context.finalVal ?? 3.3), tokens: read)
     }
 }
 
