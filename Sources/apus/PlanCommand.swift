@@ -71,6 +71,7 @@ struct PlanCommand: ParsableCommand {
         let hasOwn = !typed.files.isEmpty || !typed.given.isDisjoint(with: ["n_layer", "n_embd", "n_head", "max_iters"])
         var plan = hasOwn ? planner.plan(request) : found.first?.plan ?? planner.plan(request)
         plan.search = found
+        if hours != nil, found.isEmpty { plan.notes.append(Message("plan.search.none")) }
         if json {
             print(String(decoding: try plan.json(catalogue: catalogue), as: UTF8.self))
         } else {
@@ -86,7 +87,10 @@ struct PlanCommand: ParsableCommand {
         let folder = !config.data.isEmpty ? config.data : config.dataset.isEmpty ? "" : "data/" + config.dataset
         let path = folder + "/dataset.json"
         guard !folder.isEmpty, FileManager.default.fileExists(atPath: path) else {
-            if !config.data.isEmpty { throw UsageError("'\(config.data)' has no dataset.json; name a folder that `apus prepare` made, or leave --data out") }
+            if !config.data.isEmpty {
+                throw UsageError(
+                    "'\(config.data)' has no dataset.json; name a folder that `apus prepare` made, or leave --data out")
+            }
             return
         }
         let manifest = try DatasetManifest.read(path: path)
@@ -102,7 +106,9 @@ struct PlanCommand: ParsableCommand {
         guard device.lowercased() != "cpu" else { return try cpu(config) }
         guard let gpu = GPU.named(device) else {
             let near = PlanDevice.suggestions(for: device)
-            let hint = near.isEmpty ? "name a graphics card such as \"RTX 4070\", or cpu" : "close names: \(near.joined(separator: ", ")); or cpu"
+            let hint =
+                near.isEmpty
+                ? "name a graphics card such as \"RTX 4070\", or cpu" : "close names: \(near.joined(separator: ", ")); or cpu"
             throw UsageError("unknown device '\(device)'; \(hint)")
         }
         return .gpu(gpu, dtype: config.dtype, efficiency: efficiency)
@@ -122,8 +128,10 @@ struct PlanCommand: ParsableCommand {
     private static func memory(_ config: RunConfig, dtype: DType, backend: any Backend) -> PlanMemory {
         guard let model = try? RunSetup.model(config) else { return PlanMemory.gpu(config) }
         let sizes = BatchSizes(model, batch: config.batchSize, length: config.blockSize, dtype: dtype)
-        let memory = GPT.memory(sizes, recompute: Recompute(rawValue: config.recompute) ?? .none, gradients: true, backend: backend)
-        let classifier = backend.classifierWorkspace(rows: sizes.rows, width: model.nEmbd, vocabulary: model.vocabSize, dtype: dtype)
+        let memory = GPT.memory(
+            sizes, recompute: Recompute(rawValue: config.recompute) ?? .none, gradients: true, backend: backend)
+        let classifier = backend.classifierWorkspace(
+            rows: sizes.rows, width: model.nEmbd, vocabulary: model.vocabSize, dtype: dtype)
         // The classifier's logits and the other operations' workspaces share one place.
         let logits = min(classifier, memory.workspace)
         return PlanMemory(

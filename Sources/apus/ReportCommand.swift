@@ -10,7 +10,8 @@ struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
         abstract: "Judge a run: is it healthy, how good is it, what next.",
-        usage: "apus report PATH [--format terminal|markdown|html|json] [--lang en|de] [--device NAME] [--dataset NAME] [--KEY VALUE ...]",
+        usage:
+            "apus report PATH [--format terminal|markdown|html|json] [--lang en|de] [--device NAME] [--KEY VALUE ...]",
         discussion: """
             PATH is an Apus run folder, or a log: what nanoGPT or llm.c printed, llm.c's main.log, Hugging Face's
             trainer_state.json, or a CSV with columns step and train_loss or val_loss.
@@ -74,7 +75,6 @@ struct ReportCommand: ParsableCommand {
         let report = HealthReport.make(facts: facts, options: health)
         let document = ReportDocument(report: report, facts: facts, ceilingFraction: Self.ceilingFraction(path))
         if save { try saveAll(document, catalogue, into: path) }
-        if save, out == nil, format == .terminal, !json, isatty(STDOUT_FILENO) == 0 { return }
         let text = try rendered(document, catalogue)
         guard let out else {
             Console.stream(text)
@@ -89,18 +89,22 @@ struct ReportCommand: ParsableCommand {
     /// The one path, and the configuration keys among the options.
     private func pathAndOverrides() throws -> (String, [String: ConfigValue]) {
         var paths: [String] = [], overrides: [String: ConfigValue] = [:]
-        let extra = ["total_batch_size", "cooldown_iters", "optimizer", "architecture", "parameters", "train_tokens", "tokenizer"]
+        let extra = [
+            "total_batch_size", "cooldown_iters", "optimizer", "architecture", "parameters", "train_tokens", "tokenizer",
+        ]
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("--"), argument.count > 2 else {
                 paths.append(argument)
                 continue
             }
-            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+                String.init)
             let key = parts[0].replacingOccurrences(of: "-", with: "_")
             guard extra.contains(key) || RunConfig.fieldsByKey[key] != nil else {
                 let near = nearestName(to: key, among: extra + RunConfig.fields.map(\.key))
-                let hint = near.map { "; did you mean --\($0.replacingOccurrences(of: "_", with: "-"))?" } ?? "; see apus report --help"
+                let hint =
+                    near.map { "; did you mean --\($0.replacingOccurrences(of: "_", with: "-"))?" } ?? "; see apus report --help"
                 throw UsageError("unknown option '--\(parts[0])'\(hint)")
             }
             guard let value = parts.count == 2 ? parts[1] : rest.popFirst(), !value.isEmpty else {
@@ -108,7 +112,9 @@ struct ReportCommand: ParsableCommand {
             }
             overrides[key] = ConfigValue(typed: value)
         }
-        guard let path = paths.first else { throw UsageError("nothing to report on: apus report PATH, a run folder or a log file") }
+        guard let path = paths.first else {
+            throw UsageError("nothing to report on: apus report PATH, a run folder or a log file")
+        }
         guard paths.count == 1 else { throw UsageError("one run at a time: '\(paths[1])' is one path too many") }
         return (path, overrides)
     }

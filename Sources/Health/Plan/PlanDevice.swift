@@ -24,7 +24,8 @@ public struct PlanDevice: Sendable {
     /// - Parameter efficiency: the share of the peak that training reaches; nil for the stated default.
     public static func gpu(_ gpu: GPU, dtype: String, efficiency: Double? = nil) -> PlanDevice {
         let isGeForce = gpu.name.contains("RTX") && !gpu.name.contains("A6000") && !gpu.name.contains("6000 Ada")
-        let key = efficiency != nil ? "plan.efficiency.given" : isGeForce ? "plan.efficiency.geforce" : "plan.efficiency.data-centre"
+        let key =
+            efficiency != nil ? "plan.efficiency.given" : isGeForce ? "plan.efficiency.geforce" : "plan.efficiency.data-centre"
         let share = efficiency ?? (isGeForce ? 0.55 : 0.40)
         return PlanDevice(
             // Part of the card's memory is the driver's and the screen's.
@@ -46,7 +47,8 @@ public struct PlanDevice: Sendable {
         let share = efficiency ?? 0.5
         return PlanDevice(
             name: name, memoryBytes: memoryBytes, peakFlops: ceilingFlops, efficiency: share,
-            efficiencyBasis: Message(efficiency != nil ? "plan.efficiency.given" : "plan.efficiency.cpu", ["share": .number(share, .percent(0))]),
+            efficiencyBasis: Message(
+                efficiency != nil ? "plan.efficiency.given" : "plan.efficiency.cpu", ["share": .number(share, .percent(0))]),
             watts: nil, isGPU: false, memory: memory)
     }
 
@@ -77,9 +79,11 @@ enum BoardPower {
         "GeForce RTX 4070 SUPER": 220, "GeForce RTX 4070 Ti": 285, "GeForce RTX 4070 Ti SUPER": 285, "GeForce RTX 4080": 320,
         "GeForce RTX 4080 SUPER": 320, "GeForce RTX 4090": 450, "GeForce RTX 5060": 145, "GeForce RTX 5060 Ti": 180,
         "GeForce RTX 5070": 250, "GeForce RTX 5070 Ti": 300, "GeForce RTX 5080": 360, "GeForce RTX 5090": 575,
-        "Tesla V100 SXM2": 300, "Tesla V100 PCIe": 250, "Tesla V100S PCIe": 250, "Tesla T4": 70, "A10": 150, "A10G (AWS)": 300, "A30": 165,
+        "Tesla V100 SXM2": 300, "Tesla V100 PCIe": 250, "Tesla V100S PCIe": 250, "Tesla T4": 70, "A10": 150, "A10G (AWS)": 300,
+        "A30": 165,
         "A40": 300, "RTX A6000": 300, "A100 PCIe 40GB": 250, "A100 SXM4 40GB": 400, "A100 PCIe 80GB": 300, "A100 SXM4 80GB": 400,
-        "L4": 72, "L40": 300, "L40S": 350, "RTX 6000 Ada": 300, "H100 PCIe": 350, "H100 SXM5": 700, "H100 NVL": 400, "H200 SXM": 700,
+        "L4": 72, "L40": 300, "L40S": 350, "RTX 6000 Ada": 300, "H100 PCIe": 350, "H100 SXM5": 700, "H100 NVL": 400,
+        "H200 SXM": 700,
         "H200 NVL": 600, "B100": 700, "B200": 1000, "GB200 (per GPU)": 1200,
     ]
 }

@@ -14,7 +14,8 @@ public struct PlanMemory: Sendable, Equatable {
     /// Workspaces of libraries and operations, and the program itself.
     public var workspace: Double
 
-    public init(weights: Double, gradients: Double, optimizer: Double, activations: Double, classifier: Double, workspace: Double) {
+    public init(weights: Double, gradients: Double, optimizer: Double, activations: Double, classifier: Double, workspace: Double)
+    {
         self.weights = weights
         self.gradients = gradients
         self.optimizer = optimizer
@@ -65,7 +66,7 @@ public struct PlanMemory: Sendable, Equatable {
         case "attention": blocks = attention + layers * rest
         default: blocks = layers * (attention + rest)
         }
-        // The residual stream before every block and after the last, tokens and targets, the last norm, gradients on their way down.
+        // The residual streams, tokens and targets, the last norm, gradients on their way down.
         let stream = (layers + 1) * 4 * rc
         let ends = 12 * rows + 2 * act * rc + 12 * rows
         let backward = 4 * rc + 8 * act * rc

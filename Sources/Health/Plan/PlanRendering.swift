@@ -14,10 +14,13 @@ extension RunPlan {
         for part in memory.parts { memoryObject[part.name] = Self.whole(part.bytes) }
         var result: [String: Any] = [
             "parameters": Self.whole(parameters), "parameters_total": Self.whole(parametersTotal),
-            "parameters_non_embedding": Self.whole(parametersNonEmbedding), "flops_per_token": flopsPerToken, "memory": memoryObject,
+            "parameters_non_embedding": Self.whole(parametersNonEmbedding), "flops_per_token": flopsPerToken,
+            "memory": memoryObject,
             "fits": fits, "batch_size": config.batchSize, "gradient_accumulation_steps": config.gradientAccumulationSteps,
-            "recompute": config.recompute, "tokens_per_step": config.tokensPerStep, "device": deviceName, "efficiency": efficiency,
-            "efficiency_basis": catalogue.text(efficiencyBasis), "warnings": warnings.map(catalogue.text), "notes": notes.map(catalogue.text),
+            "recompute": config.recompute, "tokens_per_step": config.tokensPerStep, "device": deviceName,
+            "efficiency": efficiency,
+            "efficiency_basis": catalogue.text(efficiencyBasis), "warnings": warnings.map(catalogue.text),
+            "notes": notes.map(catalogue.text),
             "expected_basis": catalogue.text(expectation.basis),
         ]
         result["device_memory"] = availableBytes.map(Self.whole) ?? NSNull()
@@ -28,7 +31,9 @@ extension RunPlan {
         result["kilowatt_hours"] = kilowattHours.map(Self.rounded) ?? NSNull()
         result["expected_val_loss"] = expectation.band.map(Self.band) ?? NSNull()
         var advice: [String: Any] = [:]
-        if let low = goodRate?.low, let high = goodRate?.high { advice["learning_rate"] = ["low": Self.rounded(low), "high": Self.rounded(high)] }
+        if let low = goodRate?.low, let high = goodRate?.high {
+            advice["learning_rate"] = ["low": Self.rounded(low), "high": Self.rounded(high)]
+        }
         if let good = goodTokensPerStep { advice["tokens_per_step"] = Self.whole(good) }
         result["suggestions"] = advice
         if !search.isEmpty { result["search"] = search.prefix(8).map(Self.candidate) }
@@ -38,9 +43,11 @@ extension RunPlan {
     private static func candidate(_ candidate: PlanCandidate) -> [String: Any] {
         let plan = candidate.plan
         var object: [String: Any] = [
-            "n_layer": plan.config.nLayer, "n_head": plan.config.nHead, "n_embd": plan.config.nEmbd, "parameters": whole(plan.parameters),
+            "n_layer": plan.config.nLayer, "n_head": plan.config.nHead, "n_embd": plan.config.nEmbd,
+            "parameters": whole(plan.parameters),
             "batch_size": plan.config.batchSize, "gradient_accumulation_steps": plan.config.gradientAccumulationSteps,
-            "max_iters": plan.config.maxIters, "learning_rate": rounded(plan.config.learningRate), "memory_total": whole(plan.memory.total),
+            "max_iters": plan.config.maxIters, "learning_rate": rounded(plan.config.learningRate),
+            "memory_total": whole(plan.memory.total),
             "options": candidate.options,
         ]
         object["tokens"] = plan.tokens.map(whole)
@@ -49,10 +56,14 @@ extension RunPlan {
         return object
     }
 
-    private static func band(_ band: Band) -> [String: Any] { ["low": rounded(band.low), "mid": rounded(band.mid), "high": rounded(band.high)] }
+    private static func band(_ band: Band) -> [String: Any] {
+        ["low": rounded(band.low), "mid": rounded(band.mid), "high": rounded(band.high)]
+    }
 
     /// Six digits are more than any of these numbers is known to.
-    private static func rounded(_ value: Double) -> Any { value.isFinite ? Double(String(format: "%.6g", value)) ?? value : NSNull() }
+    private static func rounded(_ value: Double) -> Any {
+        value.isFinite ? Double(String(format: "%.6g", value)) ?? value : NSNull()
+    }
 
     private static func whole(_ value: Double) -> Any { value.isFinite && abs(value) < 9e18 ? Int(value.rounded()) : NSNull() }
 
@@ -68,7 +79,9 @@ private struct PlanWords {
     func callAsFunction(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String {
         catalogue.text(Message("plan." + key, arguments))
     }
-    func gib(_ bytes: Double) -> String { catalogue.number(bytes / 1_073_741_824, bytes < 1e8 ? .significant(2) : .significant(3)) + " GiB" }
+    func gib(_ bytes: Double) -> String {
+        catalogue.number(bytes / 1_073_741_824, bytes < 1e8 ? .significant(2) : .significant(3)) + " GiB"
+    }
 }
 
 /// Sets the plan: what fits and what it costs first, then the details.
@@ -115,7 +128,9 @@ private struct PlanWriter {
                     ]),
                 word("flops", ["flops": .number(plan.flopsPerToken / 1e6, .significant(3))]),
             ] + (plan.tokensPerParameter.map { [word("ratio", ["ratio": .number($0, .significant(3))])] } ?? []))
-        lines += row(word("memory"), [plan.memory.parts.map { word("part." + $0.name) + " " + word.gib($0.bytes) }.joined(separator: " · ")])
+        lines += row(
+            word("memory"),
+            [plan.memory.parts.map { word("part." + $0.name) + " " + word.gib($0.bytes) }.joined(separator: " · ")])
         lines += row(
             word("batch"),
             [
@@ -127,7 +142,8 @@ private struct PlanWriter {
                     ])
             ])
         if let speed = plan.tokensPerSecond {
-            lines += row(word("speed"), [word("speed-line", ["speed": .number(speed, .short)]), word.catalogue.text(plan.efficiencyBasis)])
+            lines += row(
+                word("speed"), [word("speed-line", ["speed": .number(speed, .short)]), word.catalogue.text(plan.efficiencyBasis)])
         }
         if let low = plan.goodRate?.low, let high = plan.goodRate?.high, let batch = plan.goodTokensPerStep {
             lines += row(
@@ -144,7 +160,9 @@ private struct PlanWriter {
 
     private func summary() -> String {
         var parts = [
-            plan.availableBytes.map { word("of-memory", ["need": .text(word.gib(plan.memory.total)), "have": .text(word.gib($0))]) }
+            plan.availableBytes.map {
+                word("of-memory", ["need": .text(word.gib(plan.memory.total)), "have": .text(word.gib($0))])
+            }
                 ?? word.gib(plan.memory.total)
         ]
         if let hours = plan.hours { parts.append(word("time", ["hours": .number(hours, .hours)])) }
@@ -159,7 +177,8 @@ private struct PlanWriter {
         let rows = plan.search.prefix(5).map { candidate -> [String] in
             let plan = candidate.plan, number = word.catalogue.number
             return [
-                number(plan.parameters, .short), "\(plan.config.nLayer) x \(plan.config.nEmbd)", plan.tokens.map { number($0, .short) } ?? "",
+                number(plan.parameters, .short), "\(plan.config.nLayer) x \(plan.config.nEmbd)",
+                plan.tokens.map { number($0, .short) } ?? "",
                 plan.expectation.band.map { number($0.low, .fixed(2)) + " – " + number($0.high, .fixed(2)) } ?? "",
                 plan.hours.map { number($0, .hours) } ?? "",
             ]
@@ -184,7 +203,8 @@ private struct PlanWriter {
         sentences.enumerated().flatMap { index, sentence -> [String] in
             var lines = wrapped(sentence, indent: margin)
             if index == 0, let first = lines.first {
-                lines[0] = " " + label.padding(toLength: max(margin - 1, label.count + 1), withPad: " ", startingAt: 0)
+                lines[0] =
+                    " " + label.padding(toLength: max(margin - 1, label.count + 1), withPad: " ", startingAt: 0)
                     + first.drop { $0 == " " }
             }
             return lines

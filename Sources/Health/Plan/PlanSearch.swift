@@ -26,7 +26,8 @@ extension RunPlanner {
         guard let hours = request.hours, hours > 0, let peak = device.peakFlops, peak > 0 else { return [] }
         var found: [PlanCandidate] = []
         for (layers, width) in Self.shapes {
-            guard let candidate = candidate(request, layers: layers, width: width, flops: peak * device.efficiency * hours * 3600) else { continue }
+            guard let candidate = candidate(request, layers: layers, width: width, flops: peak * device.efficiency * hours * 3600)
+            else { continue }
             found.append(candidate)
         }
         return found.sorted { ($0.plan.expectation.band?.mid ?? 99) < ($1.plan.expectation.band?.mid ?? 99) }
@@ -70,7 +71,9 @@ extension RunPlanner {
         config.evalInterval = max(1, config.maxIters / 20)
         config.evalIters = max(1, 524_288 / (config.batchSize * config.blockSize))
         config.evalTokens = 0
-        if let share = evaluationShare(config), share > 0.03 { config.evalIters = max(1, Int(Double(config.evalIters) * 0.03 / share)) }
+        if let share = evaluationShare(config), share > 0.03 {
+            config.evalIters = max(1, Int(Double(config.evalIters) * 0.03 / share))
+        }
         var question = request
         question.config = config
         let plan = plan(question)

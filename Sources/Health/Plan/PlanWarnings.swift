@@ -12,7 +12,9 @@ enum PlanWarnings {
         var result: [Message] = []
         let head = config.nEmbd / max(config.nHead, 1)
         if config.nEmbd % max(config.nHead, 1) != 0 {
-            let heads = RunPlanner.divisors(of: config.nEmbd, upTo: config.nEmbd).min { abs($0 - config.nHead) < abs($1 - config.nHead) } ?? 1
+            let heads =
+                RunPlanner.divisors(of: config.nEmbd, upTo: config.nEmbd).min { abs($0 - config.nHead) < abs($1 - config.nHead) }
+                ?? 1
             result.append(
                 Message(
                     "plan.warn.heads",
@@ -34,7 +36,8 @@ enum PlanWarnings {
                 Message(
                     "plan.warn.size",
                     [
-                        "size": .number(plan.parameters, .short), "intended": .text(intended.name), "width": .integer(config.nEmbd),
+                        "size": .number(plan.parameters, .short), "intended": .text(intended.name),
+                        "width": .integer(config.nEmbd),
                         "line": .command("n_embd = \(intended.width)"), "keep": .command("n_head = \(max(1, config.nEmbd / 64))"),
                     ]))
         }
@@ -46,8 +49,10 @@ enum PlanWarnings {
         var result: [Message] = []
         if let available = plan.availableBytes {
             let arguments: [String: MessageArgument] = [
-                "need": .number(plan.memory.total / 1_073_741_824, .significant(3)), "have": .number(available / 1_073_741_824, .significant(3)),
-                "batch": .integer(config.batchSize), "steps": .integer(config.gradientAccumulationSteps), "asked": .integer(asked.batchSize),
+                "need": .number(plan.memory.total / 1_073_741_824, .significant(3)),
+                "have": .number(available / 1_073_741_824, .significant(3)),
+                "batch": .integer(config.batchSize), "steps": .integer(config.gradientAccumulationSteps),
+                "asked": .integer(asked.batchSize),
                 "was": .number(device.memory(asked).total / 1_073_741_824, .significant(3)),
                 "line": .command("recompute = \"block\""),
             ]
@@ -61,7 +66,9 @@ enum PlanWarnings {
                 // A prime number of sequences leaves nothing between all of them and one.
                 if config.batchSize * 3 < asked.batchSize, plan.memory.total < available * 0.5 {
                     result.append(
-                        Message("plan.warn.batch-divisible", ["sequences": .integer(sequences), "near": .integer((sequences + 31) / 32 * 32)]))
+                        Message(
+                            "plan.warn.batch-divisible",
+                            ["sequences": .integer(sequences), "near": .integer((sequences + 31) / 32 * 32)]))
                 }
             }
         }
@@ -77,10 +84,16 @@ enum PlanWarnings {
         }
         var result: [Message] = []
         if ratio < 10 {
-            result.append(Message("plan.warn.few-tokens", ["ratio": .number(ratio, .significant(2)), "tokens": .number(plan.parameters * 20, .short)]))
+            result.append(
+                Message(
+                    "plan.warn.few-tokens",
+                    ["ratio": .number(ratio, .significant(2)), "tokens": .number(plan.parameters * 20, .short)]))
         }
         if let unique = request.uniqueTokens, unique > 0, tokens > unique * 4 {
-            result.append(Message("plan.warn.repeats", ["epochs": .number(tokens / unique, .significant(2)), "unique": .number(unique, .short)]))
+            result.append(
+                Message(
+                    "plan.warn.repeats", ["epochs": .number(tokens / unique, .significant(2)), "unique": .number(unique, .short)])
+            )
         }
         if let budget = request.hours, let hours = plan.hours, hours > budget * 1.02 {
             result.append(Message("plan.warn.over-budget", ["hours": .number(hours, .hours), "budget": .number(budget, .hours)]))
@@ -103,7 +116,9 @@ enum PlanWarnings {
                 "rate": .number(config.learningRate, .rate), "low": .number(low, .rate), "high": .number(high, .rate),
                 "cost": .number(plan.expectation.rateCost, .fixed(2)),
             ]
-            if config.learningRate < low / 2, plan.expectation.rateCost > 0.02 { result.append(Message("plan.warn.rate-low", arguments)) }
+            if config.learningRate < low / 2, plan.expectation.rateCost > 0.02 {
+                result.append(Message("plan.warn.rate-low", arguments))
+            }
             if config.learningRate > high * 4 { result.append(Message("plan.warn.rate-high", arguments)) }
         }
         if let good = plan.goodTokensPerStep, plan.expectation.band != nil, plan.tokensPerStep > 3 * good {
@@ -120,10 +135,13 @@ enum PlanWarnings {
                 Message("plan.warn.decay-end", ["decay": .integer(config.lrDecayIters), "steps": .integer(config.maxIters)]))
         }
         if config.lrSchedule != "constant", config.minLr > config.learningRate * 0.21 {
-            result.append(Message("plan.warn.final-rate", ["rate": .number(config.minLr, .rate), "peak": .number(config.learningRate, .rate)]))
+            result.append(
+                Message(
+                    "plan.warn.final-rate", ["rate": .number(config.minLr, .rate), "peak": .number(config.learningRate, .rate)]))
         }
         if config.warmupIters * 5 > config.maxIters {
-            result.append(Message("plan.warn.warmup", ["warmup": .integer(config.warmupIters), "steps": .integer(config.maxIters)]))
+            result.append(
+                Message("plan.warn.warmup", ["warmup": .integer(config.warmupIters), "steps": .integer(config.maxIters)]))
         }
         return result
     }

@@ -57,6 +57,8 @@ public struct PlanRequest: Sendable {
 /// Plans runs on a device.
 public struct RunPlanner: Sendable {
     public let device: PlanDevice
+    /// Nats of standard deviation beyond which no loss is told.
+    static let largestSigma = 0.2
 
     public init(_ device: PlanDevice) { self.device = device }
 
@@ -68,19 +70,29 @@ public struct RunPlanner: Sendable {
         let fit = fit(config)
         config = fit.config
         var facts = Self.facts(config, request)
-        if DatasetKind(facts.dataset.name?.value) == .unknown, facts.dataset.tokenizer == nil || facts.dataset.tokenizer?.value == "gpt2" {
+        if DatasetKind(facts.dataset.name?.value) == .unknown,
+            facts.dataset.tokenizer == nil || facts.dataset.tokenizer?.value == "gpt2"
+        {
             // What the law knows best; another text shifts it by tenths of a nat.
             if (50257...50432).contains(config.vocabSize) {
                 facts.dataset.name = Fact("fineweb", .assumed)
-                notes.append(Message("plan.note.dataset"))
+                if config.maxIters > 0 { notes.append(Message("plan.note.dataset")) }
             }
         }
         if request.uniqueTokens == nil { notes.append(Message("plan.note.unique")) }
         let shape = config.shape
         let tokens = config.maxIters > 0 ? Double(config.maxIters) * Double(config.tokensPerStep) : nil
-        let expectation = Expectation.of(facts, tokens: tokens)
+        var expectation = Expectation.of(facts, tokens: tokens)
+        // So far outside the law's range its figure says nothing.
+        if expectation.band != nil, expectation.sigma > Self.largestSigma {
+            expectation.band = nil
+            expectation.bandWithGoodSettings = nil
+            expectation.basis = Message(
+                "plan.no-law", ["parameters": .number(Double(shape.parameters), .short), "tokens": .number(tokens ?? 0, .short)])
+        }
         var plan = RunPlan(
-            config: config, deviceName: device.name, parameters: Double(shape.parameters), parametersTotal: Double(shape.parametersTotal),
+            config: config, deviceName: device.name, parameters: Double(shape.parameters),
+            parametersTotal: Double(shape.parametersTotal),
             parametersNonEmbedding: Double(shape.parametersNonEmbedding), flopsPerToken: shape.flopsPerToken, tokens: tokens,
             memory: fit.memory, availableBytes: device.memoryBytes, fits: fit.fits,
             askedBatchSize: fit.config.batchSize == asked.batchSize ? nil : asked.batchSize, efficiency: device.efficiency,

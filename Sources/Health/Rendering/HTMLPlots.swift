@@ -34,11 +34,17 @@ struct HTMLPlots {
         if isFine { training = single }
         guard validation.count + training.count > 1 else { return nil }
         var plot = Plot(
-            id: "loss", title: page.word("plot.loss"), description: "", yLabel: { page.catalogue.number($0, .fixed($1 < 0.0999 ? 2 : $1 < 0.999 ? 1 : 0)) }, xLabel: xLabel,
+            id: "loss", title: page.word("plot.loss"), description: "",
+            yLabel: { page.catalogue.number($0, .fixed($1 < 0.0999 ? 2 : $1 < 0.999 ? 1 : 0)) }, xLabel: xLabel,
             height: 300)
-        plot.lines = [Plot.Line(points: training, style: isFine ? "train fine" : "train", name: page.word("legend.train"), dots: training.count <= 40)]
+        plot.lines = [
+            Plot.Line(
+                points: training, style: isFine ? "train fine" : "train", name: page.word("legend.train"),
+                dots: training.count <= 40)
+        ]
         if !validation.isEmpty {
-            plot.lines.append(Plot.Line(points: validation, style: "val", name: page.word("legend.val"), dots: validation.count <= 40))
+            plot.lines.append(
+                Plot.Line(points: validation, style: "val", name: page.word("legend.val"), dots: validation.count <= 40))
         }
         plot.lines.removeAll { $0.points.isEmpty }
         addForecast(to: &plot)
@@ -53,9 +59,12 @@ struct HTMLPlots {
         guard points.count > 1 else { return }
         plot.areas.append(
             Plot.Area(
-                points: points.map { (x: x($0.step, $0.tokens), low: $0.valLoss.low, high: $0.valLoss.high) }, style: "forecast", name: nil))
+                points: points.map { (x: x($0.step, $0.tokens), low: $0.valLoss.low, high: $0.valLoss.high) }, style: "forecast",
+                name: nil))
         plot.lines.append(
-            Plot.Line(points: points.map { (x: x($0.step, $0.tokens), y: $0.valLoss.mid) }, style: "forecast", name: page.word("legend.forecast")))
+            Plot.Line(
+                points: points.map { (x: x($0.step, $0.tokens), y: $0.valLoss.mid) }, style: "forecast",
+                name: page.word("legend.forecast")))
     }
 
     /// The band belongs to the end of the run: it fills the last fifth of the picture.
@@ -73,7 +82,8 @@ struct HTMLPlots {
     /// Cuts off the steep start, which would press everything that matters into the last millimetres.
     private func top(_ plot: Plot) -> Double? {
         let all = plot.lines.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
-        guard let x0 = all.map(\.x).min(), let x1 = all.map(\.x).max(), let highest = all.map(\.y).max(), let lowest = all.map(\.y).min()
+        guard let x0 = all.map(\.x).min(), let x1 = all.map(\.x).max(), let highest = all.map(\.y).max(),
+            let lowest = all.map(\.y).min()
         else { return nil }
         let later = all.filter { $0.x >= x0 + (x1 - x0) * 0.06 }.map(\.y)
         guard let level = later.max() else { return nil }
@@ -91,7 +101,9 @@ struct HTMLPlots {
                 "at": .number(last.x, .short),
             ])
         if isCut { text += " " + page.word("plot.cut") }
-        if let end = report.forecastCurve.last { text += " " + page.word("plot.loss-forecast", ["band": .text(page.band(end.valLoss))]) }
+        if let end = report.forecastCurve.last {
+            text += " " + page.word("plot.loss-forecast", ["band": .text(page.band(end.valLoss))])
+        }
         if let band = report.expected.valLoss { text += " " + page.word("plot.loss-expected", ["band": .text(page.band(band))]) }
         return text
     }
@@ -127,11 +139,14 @@ struct HTMLPlots {
         _ id: String, _ points: [(x: Double, y: Double)], style: String, fromZero: Bool, label: @escaping (Double) -> String
     ) -> Plot? {
         let finite = points.filter { $0.x.isFinite && $0.y.isFinite }
-        guard finite.count >= 3, let first = finite.first, let last = finite.last, let high = finite.map(\.y).max() else { return nil }
+        guard finite.count >= 3, let first = finite.first, let last = finite.last, let high = finite.map(\.y).max() else {
+            return nil
+        }
         let text = page.word(
             "plot.series-text", ["first": .text(label(first.y)), "last": .text(label(last.y)), "high": .text(label(high))])
         return Plot(
-            id: id, title: page.word("plot." + id), description: text, lines: [Plot.Line(points: points, style: style, name: nil)],
+            id: id, title: page.word("plot." + id), description: text,
+            lines: [Plot.Line(points: points, style: style, name: nil)],
             yLabel: { value, _ in label(value) }, xLabel: xLabel, height: 150, fromZero: fromZero)
     }
 

@@ -45,24 +45,24 @@ private struct HTMLWriter {
             """
     }
 
-    private func word(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String { Markup.escape(text.word(key, arguments)) }
+    private func word(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String {
+        Markup.escape(text.word(key, arguments))
+    }
     private func number(_ value: Double, _ style: NumberStyle) -> String { Markup.escape(text.catalogue.number(value, style)) }
 
     private func sentence(_ message: Message) -> String {
-        text.catalogue.segments(message).map { $0.isCommand ? "<code>\(Markup.command($0.text))</code>" : Markup.escape($0.text) }.joined()
+        text.catalogue.segments(message).map { $0.isCommand ? "<code>\(Markup.command($0.text))</code>" : Markup.escape($0.text) }
+            .joined()
     }
 
     /// The same as a title of its own: it starts with a capital letter.
     private func headline(_ message: Message) -> String {
-        let html = sentence(message)
-        guard let first = html.first, first.isLetter else { return html }
-        // A name such as n_embd keeps its spelling.
-        let word = html.prefix { !$0.isWhitespace }
-        return word.contains("_") ? html : first.uppercased() + html.dropFirst()
+        text.capitalised(sentence(message))
     }
 
     private func section(_ id: String, _ body: String) -> String {
-        body.isEmpty ? "" : "<section aria-labelledby=\"h-\(id)\">\n<h2 id=\"h-\(id)\">\(word("section." + id))</h2>\n\(body)</section>\n"
+        body.isEmpty
+            ? "" : "<section aria-labelledby=\"h-\(id)\">\n<h2 id=\"h-\(id)\">\(word("section." + id))</h2>\n\(body)</section>\n"
     }
 
     // MARK: The letter
@@ -74,7 +74,9 @@ private struct HTMLWriter {
         let reasons = report.reasons.map { reason in
             // A number speaks louder than a word.
             let label = text.catalogue.text(reason.label), isNumber = label.contains { $0.isNumber }
-            return "<div><dt\(isNumber ? " class=\"figure\"" : "")>\(Markup.escape(label))</dt><dd>\(sentence(reason.text))</dd></div>\n"
+            return
+                "<div><dt\(isNumber ? " class=\"figure\"" : "")>\(Markup.escape(label))</dt>"
+                + "<dd>\(sentence(reason.text))</dd></div>\n"
         }.joined()
         let notes = report.notes.map { "<p class=\"note\">\(sentence($0))</p>\n" }.joined()
         return """
@@ -99,7 +101,9 @@ private struct HTMLWriter {
         }
         let good = report.nextSteps.filter { !$0.discouraged }, bad = report.nextSteps.filter(\.discouraged)
         var body = good.isEmpty ? "" : "<ol class=\"steps\">\n\(good.map(item).joined())</ol>\n"
-        if !bad.isEmpty { body += "<h3 class=\"aside\">\(word("not-worth-it"))</h3>\n<ul class=\"steps\">\n\(bad.map(item).joined())</ul>\n" }
+        if !bad.isEmpty {
+            body += "<h3 class=\"aside\">\(word("not-worth-it"))</h3>\n<ul class=\"steps\">\n\(bad.map(item).joined())</ul>\n"
+        }
         return section("next", body)
     }
 
@@ -114,14 +118,17 @@ private struct HTMLWriter {
     private func lossTable() -> String {
         guard !report.curve.isEmpty else { return "" }
         let points = Statistics.thinned(report.curve, to: 40)
-        let rows = points.map { point in
-            "<tr><th scope=\"row\">\(number(Double(point.step), .integer))</th><td>\(point.tokens.map { number($0, .short) } ?? "–")</td>"
-                + "<td>\(point.trainLoss.map { number($0, .fixed(3)) } ?? "–")</td><td>\(point.valLoss.map { number($0, .fixed(3)) } ?? "–")</td></tr>\n"
+        let rows = points.map { point -> String in
+            let cells = [
+                point.tokens.map { number($0, .short) }, point.trainLoss.map { number($0, .fixed(3)) },
+                point.valLoss.map { number($0, .fixed(3)) },
+            ]
+            return "<tr><th scope=\"row\">\(number(Double(point.step), .integer))</th>"
+                + cells.map { "<td>\($0 ?? "–")</td>" }.joined() + "</tr>\n"
         }.joined()
         return "<details\(points.count <= 12 ? " open=\"open\"" : "")><summary>\(word("loss-table"))</summary>\n"
-            + "<div class=\"scroll\"><table class=\"numbers\"><thead><tr>"
-            + ["column.step", "column.tokens", "column.train-loss", "column.val-loss"].map { "<th scope=\"col\">\(word($0))</th>" }.joined()
-            + "</tr></thead><tbody>\n\(rows)</tbody></table></div></details>"
+            + "<div class=\"scroll\"><table class=\"numbers\">\(head(["step", "tokens", "train-loss", "val-loss"]))"
+            + "<tbody>\n\(rows)</tbody></table></div></details>"
     }
 
     // MARK: Tables
@@ -129,39 +136,52 @@ private struct HTMLWriter {
     private func checks() -> String {
         // What needs attention stands first; within a kind the order of the rules holds.
         let order: [CheckStatus] = [.fail, .warn, .pass, .info, .cannotTell]
-        let rows = order.flatMap { status in report.checks.filter { $0.status == status } }.map { check in
-            let name = headline(Message("check." + check.id))
-            let value = check.value.map { Markup.escape(text.value($0, unit: check.unit)) } ?? ""
-            let range = check.expected.map { Markup.escape(text.range($0, unit: check.unit)) } ?? ""
-            return "<tr class=\"\(check.status.rawValue)\"><td class=\"status\"><span>\(word("status." + check.status.rawValue))</span></td>"
-                + "<th scope=\"row\">\(name)<small>\(Markup.escape(check.id))</small></th>"
-                + "<td class=\"value\" data-label=\"\(word("column.value"))\">\(value)</td>"
-                + "<td class=\"value\" data-label=\"\(word("column.expected"))\">\(range)</td>"
-                + "<td class=\"finding\"><p>\(sentence(check.why))</p>"
-                + (check.advice.map { "<p class=\"advice\">\(sentence($0))</p>" } ?? "")
-                + (check.command.map { "<pre><code>\(Markup.command($0))</code></pre>" } ?? "")
-                + "<details><summary>\(word("rule"))</summary><p>\(sentence(Message("rule." + check.id))) <cite>\(Markup.citation(check.source))</cite> "
-                + "\(word("confidence", ["level": .text(text.word("confidence." + check.confidence.rawValue))]))</p></details></td></tr>\n"
-        }.joined()
-        let head = ["status", "check", "value", "expected", "finding"].map { "<th scope=\"col\">\(word("column." + $0))</th>" }.joined()
-        return section(
-            "checks",
-            "<p>\(Markup.escape(text.counts(report)))</p>\n<table class=\"checks\"><thead><tr>\(head)</tr></thead><tbody>\n\(rows)</tbody></table>\n")
+        let rows = order.flatMap { status in report.checks.filter { $0.status == status } }.map(row).joined()
+        let columns = head(["status", "check", "value", "expected", "finding"])
+        let table =
+            "<table class=\"checks\">\(columns)<tbody>\n\(rows)</tbody></table>\n"
+        return section("checks", "<p>\(Markup.escape(text.counts(report)))</p>\n" + table)
+    }
+
+    private func row(_ check: Check) -> String {
+        let value = check.value.map { Markup.escape(text.value($0, unit: check.unit)) } ?? ""
+        let range = check.expected.map { Markup.escape(text.range($0, unit: check.unit)) } ?? ""
+        let confidence = word("confidence", ["level": .text(text.word("confidence." + check.confidence.rawValue))])
+        let finding = [
+            "<p>\(sentence(check.why))</p>", check.advice.map { "<p class=\"advice\">\(sentence($0))</p>" } ?? "",
+            check.command.map { "<pre><code>\(Markup.command($0))</code></pre>" } ?? "",
+            "<details><summary>\(word("rule"))</summary><p>\(sentence(Message("rule." + check.id)))",
+            " <cite>\(Markup.citation(check.source))</cite> \(confidence)</p></details>",
+        ]
+        return "<tr class=\"\(check.status.rawValue)\">"
+            + "<td class=\"status\"><span>\(word("status." + check.status.rawValue))</span></td>"
+            + "<th scope=\"row\">\(headline(Message("check." + check.id)))<small>\(Markup.escape(check.id))</small></th>"
+            + cell("value", value, style: "value") + cell("expected", range, style: "value")
+            + "<td class=\"finding\">\(finding.joined())</td></tr>\n"
+    }
+
+    /// A cell that carries its column's name for narrow screens, where the table becomes a list.
+    private func cell(_ column: String, _ html: String, style: String? = nil) -> String {
+        "<td\(style.map { " class=\"\($0)\"" } ?? "") data-label=\"\(word("column." + column))\">\(html)</td>"
+    }
+
+    private func head(_ columns: [String]) -> String {
+        "<thead><tr>" + columns.map { "<th scope=\"col\">\(word("column." + $0))</th>" }.joined() + "</tr></thead>"
     }
 
     private func forecast() -> String {
-        var body = "<p>\(sentence(report.expected.basis)) \(bitsPerByte())</p>\n"
+        var body = "<p>\(headline(report.expected.basis)). \(bitsPerByte())</p>\n"
         if !report.forecast.isEmpty {
             let rows = report.forecast.map { scenario in
                 "<tr\(scenario.best ? " class=\"best\"" : "")><th scope=\"row\">\(headline(scenario.title))"
                     + (scenario.best ? " <em>\(word("best"))</em>" : "") + "<small>\(headline(scenario.basis))</small></th>"
-                    + "<td data-label=\"\(word("column.tokens"))\">\(number(scenario.tokens, .short))</td>"
-                    + "<td data-label=\"\(word("column.val-loss"))\">\(Markup.escape(text.band(scenario.valLoss)))</td>"
-                    + "<td data-label=\"\(word("column.hours"))\">\(scenario.hours.map { number($0, .hours) } ?? "–")</td>"
-                    + "<td data-label=\"\(word("column.confidence"))\">\(word("confidence." + scenario.confidence.rawValue))</td></tr>\n"
+                    + cell("tokens", number(scenario.tokens, .short))
+                    + cell("val-loss", Markup.escape(text.band(scenario.valLoss)))
+                    + cell("hours", scenario.hours.map { number($0, .hours) } ?? "–")
+                    + cell("confidence", word("confidence." + scenario.confidence.rawValue)) + "</tr>\n"
             }.joined()
-            let head = ["scenario", "tokens", "val-loss", "hours", "confidence"].map { "<th scope=\"col\">\(word("column." + $0))</th>" }.joined()
-            body += "<table class=\"forecast\"><thead><tr>\(head)</tr></thead><tbody>\n\(rows)</tbody></table>\n"
+            let columns = head(["scenario", "tokens", "val-loss", "hours", "confidence"])
+            body += "<table class=\"forecast\">\(columns)<tbody>\n\(rows)</tbody></table>\n"
         }
         return section("forecast", body)
     }
@@ -186,13 +206,16 @@ private struct HTMLWriter {
     }
 
     private func list(_ lines: [(name: String, value: String, after: String)]) -> String {
-        "<dl class=\"facts\">\n" + lines.map { "<div><dt>\($0.name)</dt><dd>\($0.value)\($0.after)</dd></div>\n" }.joined() + "</dl>\n"
+        "<dl class=\"facts\">\n" + lines.map { "<div><dt>\($0.name)</dt><dd>\($0.value)\($0.after)</dd></div>\n" }.joined()
+            + "</dl>\n"
     }
 
     private func sources() -> String {
         var seen: Set<String> = []
         let lines = ([report.expected.source] + report.checks.map(\.source)).filter { !$0.isEmpty && seen.insert($0).inserted }
-        let body = lines.isEmpty ? "" : "<ul class=\"sources\">\n" + lines.map { "<li>\(Markup.citation($0))</li>\n" }.joined() + "</ul>\n"
+        let body =
+            lines.isEmpty
+            ? "" : "<ul class=\"sources\">\n" + lines.map { "<li>\(Markup.citation($0))</li>\n" }.joined() + "</ul>\n"
         return section("sources", body)
     }
 }

@@ -33,7 +33,9 @@ private struct MarkdownWriter {
         blocks += checks()
         blocks += forecast()
         blocks += pairs("section.speed", page.speed(document))
-        blocks += pairs("section.settings", document.settings.map { ("`\($0.key)`", page.setting($0.value) + origin($0.origin)) }, isEscaped: true)
+        blocks += pairs(
+            "section.settings", document.settings.map { ("`\($0.key)`", page.setting($0.value) + origin($0.origin)) },
+            isEscaped: true)
         blocks += sources()
         return blocks.joined(separator: "\n\n") + "\n"
     }
@@ -47,12 +49,13 @@ private struct MarkdownWriter {
         var number = 0
         let items = report.nextSteps.map { step in
             number += step.discouraged ? 0 : 1
-            var lines = [(step.discouraged ? "- " : "\(number). ") + "**\(sentence(step.title))**"]
+            var lines = [(step.discouraged ? "- " : "\(number). ") + "**\(page.capitalised(sentence(step.title)))**"]
             let price = [
-                step.valLoss.map { page.word("loss") + " " + page.band($0) }, step.hours.map { page.catalogue.number($0, .hours) },
+                step.valLoss.map { page.word("loss") + " " + page.band($0) },
+                step.hours.map { page.catalogue.number($0, .hours) },
             ].compactMap { $0 }
             if !price.isEmpty { lines[0] += " — " + price.joined(separator: ", ") }
-            lines.append("   " + sentence(step.why))
+            lines.append("   " + page.capitalised(sentence(step.why)))
             if let command = step.command { lines.append("\n   ```sh\n   \(oneLine(command))\n   ```") }
             return lines.joined(separator: "\n")
         }
@@ -64,21 +67,27 @@ private struct MarkdownWriter {
         let points = Statistics.thinned(report.curve, to: 40)
         let rows = points.map { point in
             [
-                page.catalogue.number(Double(point.step), .integer), point.tokens.map { page.catalogue.number($0, .short) } ?? "–",
+                page.catalogue.number(Double(point.step), .integer),
+                point.tokens.map { page.catalogue.number($0, .short) } ?? "–",
                 point.trainLoss.map { page.catalogue.number($0, .fixed(3)) } ?? "–",
                 point.valLoss.map { page.catalogue.number($0, .fixed(3)) } ?? "–",
             ]
         }
         let head = ["column.step", "column.tokens", "column.train-loss", "column.val-loss"].map { page.word($0) }
         var result = ["## " + page.word("section.curve"), table(head, rows, right: [0, 1, 2, 3])]
-        if let band = report.expected.valLoss { result.append(page.word("expected", ["band": .text(page.band(band))]) + " " + sentence(report.expected.basis)) }
+        if let band = report.expected.valLoss {
+            result.append(
+                page.word("expected", ["band": .text(page.band(band))]) + " " + page.capitalised(sentence(report.expected.basis))
+                    + ".")
+        }
         return result
     }
 
     private func checks() -> [String] {
         let rows = report.checks.map { check in
             [
-                page.word("status." + check.status.rawValue), "`\(check.id)`", check.value.map { page.value($0, unit: check.unit) } ?? "",
+                page.word("status." + check.status.rawValue), "`\(check.id)`",
+                check.value.map { page.value($0, unit: check.unit) } ?? "",
                 check.expected.map { page.range($0, unit: check.unit) } ?? "",
                 sentence(check.why) + (check.advice.map { " " + sentence($0) } ?? ""),
             ]
@@ -91,12 +100,15 @@ private struct MarkdownWriter {
         guard !report.forecast.isEmpty else { return [] }
         let rows = report.forecast.map { scenario in
             [
-                sentence(scenario.title) + (scenario.best ? " **" + page.word("best") + "**" : ""), page.catalogue.number(scenario.tokens, .short),
+                page.capitalised(sentence(scenario.title)) + (scenario.best ? " **" + page.word("best") + "**" : ""),
+                page.catalogue.number(scenario.tokens, .short),
                 page.band(scenario.valLoss), scenario.hours.map { page.catalogue.number($0, .hours) } ?? "–",
                 page.word("confidence." + scenario.confidence.rawValue),
             ]
         }
-        let head = ["column.scenario", "column.tokens", "column.val-loss", "column.hours", "column.confidence"].map { page.word($0) }
+        let head = ["column.scenario", "column.tokens", "column.val-loss", "column.hours", "column.confidence"].map {
+            page.word($0)
+        }
         return ["## " + page.word("section.forecast"), table(head, rows, right: [1, 2, 3])]
     }
 
@@ -126,7 +138,8 @@ private struct MarkdownWriter {
     private func sentence(_ message: Message) -> String {
         page.catalogue.segments(message).map { segment in
             segment.isCommand
-                ? "`" + oneLine(segment.text).replacingOccurrences(of: "`", with: "'").replacingOccurrences(of: "|", with: "\\|") + "`"
+                ? "`" + oneLine(segment.text).replacingOccurrences(of: "`", with: "'").replacingOccurrences(of: "|", with: "\\|")
+                    + "`"
                 : escape(segment.text)
         }.joined()
     }

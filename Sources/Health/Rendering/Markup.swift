@@ -18,7 +18,8 @@ enum Markup {
             default:
                 // C0 and C1 controls, and characters that turn the direction of the text around, have no place on a page.
                 let value = scalar.value
-                let isControl = value < 0x20 || (0x7F...0x9F).contains(value) || (0x202A...0x202E).contains(value)
+                let isControl =
+                    value < 0x20 || (0x7F...0x9F).contains(value) || (0x202A...0x202E).contains(value)
                     || (0x2066...0x2069).contains(value) || value == 0xFFFE || value == 0xFFFF
                 result.unicodeScalars.append(isControl ? "\u{FFFD}" : scalar)
             }
@@ -47,8 +48,10 @@ enum Markup {
 
     /// Something to type, whose options are not broken at their hyphens.
     static func command(_ text: String) -> String {
-        text.split(separator: " ", omittingEmptySubsequences: false).map { $0.contains("-") ? "<span>\(escape(String($0)))</span>" : escape(String($0)) }
-            .joined(separator: " ")
+        text.split(separator: " ", omittingEmptySubsequences: false).map {
+            $0.contains("-") ? "<span>\(escape(String($0)))</span>" : escape(String($0))
+        }
+        .joined(separator: " ")
     }
 
     /// A coordinate with at most two digits after the point, in the C locale.

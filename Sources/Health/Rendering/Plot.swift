@@ -76,17 +76,22 @@ struct Plot {
         var labels = ""
         let step = ticks.count > 1 ? ticks[1] - ticks[0] : 1
         for tick in ticks {
-            labels += "<span class=\"y\" style=\"top:\(Markup.number(frame.py(tick) / 10))%\">\(Markup.escape(yLabel(tick, step)))</span>"
+            let place = Markup.number(frame.py(tick) / 10)
+            labels += "<span class=\"y\" style=\"top:\(place)%\">\(Markup.escape(yLabel(tick, step)))</span>"
         }
         for tick in xTicks {
             let place = frame.px(tick) / 10
-            labels += "<span class=\"x\(place > 96 ? " end" : place < 3 ? " start" : "")\" style=\"left:\(Markup.number(place))%\">\(Markup.escape(xLabel(tick)))</span>"
+            // The first and the last must not run out of the picture.
+            let style = place > 96 ? "x end" : place < 3 ? "x start" : "x"
+            labels += "<span class=\"\(style)\" style=\"left:\(Markup.number(place))%\">\(Markup.escape(xLabel(tick)))</span>"
         }
-        return legend() + "<div class=\"plot\" style=\"height:\(height)px\">\(svg)<div class=\"ticks\" aria-hidden=\"true\">\(labels)</div></div>"
+        return legend() + "<div class=\"plot\" style=\"height:\(height)px\">\(svg)"
+            + "<div class=\"ticks\" aria-hidden=\"true\">\(labels)</div></div>"
     }
 
     private func legend() -> String {
-        let items = lines.compactMap { line in line.name.map { (line.style, $0, "line") } }
+        let items =
+            lines.compactMap { line in line.name.map { (line.style, $0, "line") } }
             + areas.compactMap { area in area.name.map { (area.style, $0, "area") } }
         guard !items.isEmpty else { return "" }
         return "<ul class=\"legend\">"

@@ -55,7 +55,9 @@ public struct ReportDocument: Sendable {
         text("optimizer", config.optimizer)
         real("learning_rate", config.learningRate, .rate)
         real("min_lr", config.minLr, .rate)
-        if let kind = config.schedule { list.append(Setting(key: "lr_schedule", value: .text(kind.value.rawValue), origin: kind.origin)) }
+        if let kind = config.schedule {
+            list.append(Setting(key: "lr_schedule", value: .text(kind.value.rawValue), origin: kind.origin))
+        }
         whole("warmup_iters", config.warmupIters)
         whole("lr_decay_iters", config.lrDecayIters)
         whole("cooldown_iters", config.cooldownIters)
@@ -93,7 +95,8 @@ public struct ReportDocument: Sendable {
             speed["ceiling_fraction"] = (ceilingFraction * 1e4).rounded() / 1e4
             object["throughput"] = speed
         }
-        return try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        return try JSONSerialization.data(
+            withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     }
 }
 
@@ -104,10 +107,20 @@ struct PageText {
     init(_ catalogue: Catalogue) { self.catalogue = catalogue.withPageWords }
 
     /// A word or sentence of the page.
-    func word(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String { catalogue.text(Message("doc." + key, arguments)) }
+    func word(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String {
+        catalogue.text(Message("doc." + key, arguments))
+    }
+
+    /// A sentence that stands alone starts with a capital letter; a name such as n_embd keeps its spelling.
+    func capitalised(_ html: String) -> String {
+        guard let first = html.first, first.isLetter, !html.prefix(while: { !$0.isWhitespace }).contains("_") else { return html }
+        return first.uppercased() + html.dropFirst()
+    }
 
     func setting(_ value: ReportDocument.Setting.Value) -> String {
         switch value {
+        // A value that may be typed again stands as it is typed.
+        case .number(let number, .integer) where abs(number) < 1e6: String(Int(number))
         case .number(let number, let style): catalogue.number(number, style)
         case .text(let text): text
         case .flag(let flag): word(flag ? "true" : "false")
@@ -162,10 +175,16 @@ struct PageText {
         return word("checks-count", ["count": .integer(report.checks.count)]) + ": " + parts.joined(separator: " · ")
     }
 
+    /// A share above one says that the machine had other work while its ceiling was measured.
+    private func ceiling(_ share: Double) -> String {
+        let text = catalogue.number(share, .percent(0))
+        return share > 1.05 ? text + " " + word("speed.ceiling-busy") : text
+    }
+
     /// Lines about speed: what is measured, its value.
     func speed(_ document: ReportDocument) -> [(name: String, value: String)] {
         guard let speed = document.report.throughput else {
-            return document.ceilingFraction.map { [(word("speed.ceiling"), catalogue.number($0, .percent(0)))] } ?? []
+            return document.ceilingFraction.map { [(word("speed.ceiling"), ceiling($0))] } ?? []
         }
         var lines: [(String, String)] = []
         if let tokens = speed.tokensPerSecond { lines.append((word("speed.tokens"), catalogue.number(tokens, .integer))) }
@@ -174,26 +193,35 @@ struct PageText {
             if let slow = speed.stepMsP95 { text += " (" + word("speed.p95", ["ms": .text(value(slow, unit: "ms"))]) + ")" }
             lines.append((word("speed.step"), text))
         }
-        if let tflops = speed.tflops { lines.append((word("speed.tflops"), catalogue.number(tflops, .significant(3)) + " TFLOP/s")) }
+        if let tflops = speed.tflops {
+            lines.append((word("speed.tflops"), catalogue.number(tflops, .significant(3)) + " TFLOP/s"))
+        }
         if let printed = speed.mfuPrinted, let peak = speed.mfuPrintedPeakTflops {
             let name = speed.mfuPrintedPeakName.map { " (\($0))" } ?? ""
-            lines.append((
-                word("speed.mfu-printed"),
-                word("speed.of-peak", ["share": .number(printed, .percent(1)), "peak": .number(peak, .significant(3)), "name": .text(name)])
-            ))
+            lines.append(
+                (
+                    word("speed.mfu-printed"),
+                    word(
+                        "speed.of-peak",
+                        ["share": .number(printed, .percent(1)), "peak": .number(peak, .significant(3)), "name": .text(name)])
+                ))
         }
         if let mfu = speed.mfu {
             let peak = speed.devicePeakTflops
-            lines.append((
-                word("speed.mfu"),
-                peak.map {
-                    word("speed.of-peak", [
-                        "share": .number(mfu, .percent(0)), "peak": .number($0, .significant(3)), "name": .text(speed.device.map { " (\($0))" } ?? ""),
-                    ])
-                } ?? catalogue.number(mfu, .percent(0))
-            ))
+            lines.append(
+                (
+                    word("speed.mfu"),
+                    peak.map {
+                        word(
+                            "speed.of-peak",
+                            [
+                                "share": .number(mfu, .percent(0)), "peak": .number($0, .significant(3)),
+                                "name": .text(speed.device.map { " (\($0))" } ?? ""),
+                            ])
+                    } ?? catalogue.number(mfu, .percent(0))
+                ))
         }
-        if let share = document.ceilingFraction { lines.append((word("speed.ceiling"), catalogue.number(share, .percent(0)))) }
+        if let share = document.ceilingFraction { lines.append((word("speed.ceiling"), ceiling(share))) }
         if let used = speed.memoryUsedBytes {
             lines.append((word("speed.memory"), catalogue.number(used / 1_073_741_824, .significant(3)) + " GiB"))
         }
@@ -229,10 +257,13 @@ extension ReportDocument {
             }
             let widths = heads.indices.map { column in ([heads] + rows).map { $0[column].count }.max() ?? 0 }
             for row in [heads] + rows {
-                lines.append("   " + zip(row, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "   "))
+                lines.append(
+                    "   " + zip(row, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "   "))
             }
         }
-        let settings = settings.map { $0.key + " = " + page.setting($0.value) + ($0.origin == .assumed ? " (" + page.word("origin.assumed") + ")" : "") }
+        let settings = settings.map {
+            $0.key + " = " + page.setting($0.value) + ($0.origin == .assumed ? " (" + page.word("origin.assumed") + ")" : "")
+        }
         if !settings.isEmpty {
             title("settings")
             var line = "  "

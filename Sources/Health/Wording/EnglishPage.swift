@@ -2,11 +2,13 @@
 
 extension Catalogue {
     /// This catalogue with the words of pages; a language that lacks them gets the English ones.
-    var withPageWords: Catalogue {
+    package var withPageWords: Catalogue {
         guard !has("doc.title") else { return self }
         return Catalogue(
-            language: language, decimalMark: decimalMark, groupMark: groupMark, listLast: listLast, shortUnits: shortUnits, hourUnit: hourUnit,
-            minuteUnit: minuteUnit, templates: templates.merging(Self.englishPage) { own, _ in own }.merging(Self.englishPlan) { own, _ in own })
+            language: language, decimalMark: decimalMark, groupMark: groupMark, listLast: listLast, shortUnits: shortUnits,
+            hourUnit: hourUnit,
+            minuteUnit: minuteUnit,
+            templates: templates.merging(Self.englishPage) { own, _ in own }.merging(Self.englishPlan) { own, _ in own })
     }
 
     /// The words of the HTML and Markdown reports.
@@ -24,15 +26,20 @@ extension Catalogue {
         "doc.record.parameters": "Parameters", "doc.record.tokens": "Tokens seen",
         "doc.loss": "loss", "doc.not-worth-it": "Not worth it", "doc.best": "best use of ten hours",
         "doc.column.step": "Step", "doc.column.tokens": "Tokens", "doc.column.train-loss": "Training loss",
-        "doc.column.val-loss": "Validation loss", "doc.column.status": "Result", "doc.column.check": "Check", "doc.column.value": "Value",
-        "doc.column.expected": "Expected", "doc.column.finding": "Finding", "doc.column.scenario": "Scenario", "doc.column.hours": "Time",
+        "doc.column.val-loss": "Validation loss", "doc.column.status": "Result", "doc.column.check": "Check",
+        "doc.column.value": "Value",
+        "doc.column.expected": "Expected", "doc.column.finding": "Finding", "doc.column.scenario": "Scenario",
+        "doc.column.hours": "Time",
         "doc.column.confidence": "Confidence", "doc.column.name": "Name",
         "doc.status.pass": "pass", "doc.status.warn": "watch", "doc.status.fail": "fail", "doc.status.info": "note",
         "doc.status.cannot_tell": "cannot tell",
-        "doc.confidence": "Confidence: {level}.", "doc.confidence.low": "low", "doc.confidence.fair": "fair", "doc.confidence.good": "good",
+        "doc.confidence": "Confidence: {level}.", "doc.confidence.low": "low", "doc.confidence.fair": "fair",
+        "doc.confidence.good": "good",
         "doc.rule": "Rule and source", "doc.checks-count": "{count} checks", "doc.loss-table": "The numbers",
-        "doc.expected": "Expected: {band}.", "doc.bits-per-byte": "The loss is {bits} bits a byte, which can be compared over tokenizers.",
-        "doc.origin.option": "given as option", "doc.origin.config": "from the configuration file", "doc.origin.derived": "computed",
+        "doc.expected": "Expected: {band}.",
+        "doc.bits-per-byte": "The loss is {bits} bits a byte, which can be compared over tokenizers.",
+        "doc.origin.option": "given as option", "doc.origin.config": "from the configuration file",
+        "doc.origin.derived": "computed",
         "doc.origin.assumed": "assumed", "doc.origin.log": "from the log",
         "doc.true": "yes", "doc.false": "no",
         "doc.axis.tokens": "against tokens", "doc.axis.steps": "against steps",
@@ -48,6 +55,7 @@ extension Catalogue {
         "doc.speed.tokens": "Tokens a second", "doc.speed.step": "Time of a step", "doc.speed.p95": "19 of 20 within {ms}",
         "doc.speed.tflops": "Rate reached", "doc.speed.mfu-printed": "MFU as printed", "doc.speed.mfu": "MFU of the device",
         "doc.speed.of-peak": "{share} of {peak} TFLOP/s{name}", "doc.speed.ceiling": "Share of the measured matmul ceiling",
+        "doc.speed.ceiling-busy": "(the machine was busy when it was measured)",
         "doc.speed.memory": "Memory used", "doc.speed.hours": "Time of the steps",
     ]
 }
