@@ -101,7 +101,8 @@ enum HTMLStyle {
         border-bottom:1px solid var(--rule)}
         .checks td,.checks th,.forecast td,.forecast th{border:0;padding:0}
         .checks .status,.checks th[scope=row],.finding,.forecast th{grid-column:1/-1}
-        .checks .value:empty{display:none}[data-label]{font-size:.88rem}[data-label]::before{content:attr(data-label) " ";
+        .checks .value:empty{display:none}.finding{width:auto}[data-label]{font-size:.88rem}
+        [data-label]::before{content:attr(data-label) " ";
         color:var(--soft)}
         .best{padding:.75rem .6rem!important}.best th{padding:0!important}.forecast tr{grid-template-columns:auto auto}}
         @media print{:root{--paper:#fff;--card:#f3f3f1;--ink:#000;--soft:#444;--rule:#bbb;--val:#1f5fb0;--train:#8b6f47;

@@ -46,12 +46,12 @@ enum Markup {
         return result + escape(String(rest))
     }
 
-    /// Something to type, whose options are not broken at their hyphens.
+    /// Something to type: short lines are not broken, long ones not at the hyphens of their options.
     static func command(_ text: String) -> String {
-        text.split(separator: " ", omittingEmptySubsequences: false).map {
-            $0.contains("-") ? "<span>\(escape(String($0)))</span>" : escape(String($0))
-        }
-        .joined(separator: " ")
+        if text.count <= 24 { return "<span>\(escape(text))</span>" }
+        return text.split(separator: " ", omittingEmptySubsequences: false).map { part in
+            part.contains("-") ? "<span>\(escape(String(part)))</span>" : escape(String(part))
+        }.joined(separator: " ")
     }
 
     /// A coordinate with at most two digits after the point, in the C locale.
