@@ -8,6 +8,12 @@ enum StopSignal {
 
     /// Starts to listen; without it the signals end the process as usual.
     static func listen() {
+        // A parent may have started us with the signals blocked or ignored (threads of libdispatch block them): then nobody
+        // could stop a run.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM] { sigaddset(&signals, number) }
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         for number in [SIGINT, SIGTERM] {
             signal(number) { _ in
                 // Only what is safe in a signal handler: an atomic, and _exit.

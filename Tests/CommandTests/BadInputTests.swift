@@ -27,9 +27,9 @@ import Testing
             (2, "there is no run to resume", ["train", "--resume", "--out", folder("nothing")]),
             (2, "no model given", ["sample"]),
             (1, "nothing", ["sample", folder("nothing")]),
-            (2, "temperature is -1.0", ["sample", folder("nothing"), "--temperature", "-1"]),
+            (2, "temperature is -1.0", ["sample", folder("nothing"), "--temperature=-1"]),
             (2, "unknown kernels 'sse'", ["sample", folder("nothing"), "--isa", "sse"]),
-            (2, "Unexpected argument", ["doctor", "--nonsense"]),
+            (2, "Unknown option '--nonsense'", ["doctor", "--nonsense"]),
         ]
         for (code, sentence, arguments) in cases { try Program.expect(code, sentence, arguments) }
         #expect(!FileManager.default.fileExists(atPath: folder("run")))
@@ -42,7 +42,7 @@ import Testing
         try folder.write("broken.jsonl", "{\"text\": \"good\"}\n{\"text\": \n")
         try folder.write("cut.txt.gz", Data([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 0x4c]))
         func prepare(_ source: String) -> [String] { ["prepare", source, "--out", folder("data"), "--tokenizer", "bpe:300"] }
-        try Program.expect(1, "nothing.txt", prepare(folder("nothing.txt")))
+        try Program.expect(2, "nothing.txt", prepare(folder("nothing.txt")))
         try Program.expect(1, "empty.txt", prepare(folder("empty.txt")))
         try Program.expect(1, "broken.jsonl", prepare(folder("broken.jsonl")))
         try Program.expect(1, "cut.txt.gz", prepare(folder("cut.txt.gz")))
@@ -81,7 +81,10 @@ import Testing
         let arguments = ["train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "100000", "--eval-interval", "0",
             "--checkpoint-interval", "5", "--threads", "1"] + WholePathTests.small
         let (process, finish) = try Program.start(arguments)
-        for _ in 0..<3000 where !FileManager.default.fileExists(atPath: folder("run") + "/checkpoints/step-00000010") { usleep(10_000) }
+        for _ in 0..<3000 {
+            if FileManager.default.fileExists(atPath: folder("run") + "/checkpoints/step-00000010") { break }
+            usleep(10_000)
+        }
         try Program.expect(1, "another process", ["train", "--resume", "--out", folder("run")])
         try Program.expect(2, "already holds a run", arguments)
         process.terminate()

@@ -26,7 +26,7 @@ struct Program {
         if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
         // Files, not pipes: nothing to drain while the program runs.
         let scratch = try TemporaryFolder()
-        for name in ["out", "err"] { FileManager.default.createFile(atPath: scratch(name), contents: nil) }
+        for name in ["out", "err"] { try scratch.write(name, "") }
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch("out")))
         process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch("err")))
         if let input {

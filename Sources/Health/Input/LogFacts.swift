@@ -72,7 +72,7 @@ extension RunFacts {
         guard config.learningRate == nil || config.learningRate?.origin == .assumed else { return }
         let rates = (steps.compactMap(\.lr) + futureRates.map(\.lr)).filter { $0.isFinite && $0 > 0 }
         guard let peak = rates.max(), let last = rates.last, rates.count >= 20,
-            last < peak || rates.count { $0 > peak * 0.999 } >= 10
+            last < peak || rates.count(where: { $0 > peak * 0.999 }) >= 10
         else { return }
         config.learningRate = Fact(peak, .derived)
     }
