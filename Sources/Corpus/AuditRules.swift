@@ -118,7 +118,7 @@ enum AuditRules {
 /// Var(mean) = sigma^2 / n + tau^2 / k: tokens scatter by sigma around their text's difficulty, and texts scatter by
 /// tau around the mean. k is the effective number of texts, n^2 / sum(l * min(l, 1024)) over documents of l tokens:
 /// documents count by their length, and a long one counts as several, since its parts differ too.
-struct BlockSpread: Sendable {
+struct BlockSpread: Codable, Sendable {
     // An integer, so that the sum does not depend on the order in which workers add to it.
     private var weighted = 0
 

@@ -3,88 +3,78 @@ import Foundation
 import RunLog
 import Storage
 
-/// A dataset folder being written under a temporary name beside its final one.
-///
-/// Dropped without `commit`, it removes the temporary folder that it made itself, and nothing else.
+/// The token files of a dataset that grows in a work folder, and the identities of its documents.
 final class DatasetWriter {
-    let path: String
-    let temporaryPath: String
-    private let calls: FileCalls
-    private var token: [String: (writer: AtomicFileWriter, split: String)] = [:]
-    private var files: [DatasetManifest.File] = []
-    private let type: TokenType
-    private var committed = false
+    private let folder: WorkFolder
+    private let train: TokenStream
+    private let val: TokenStream
+    private let identities: AppendedFile
 
-    /// - Throws: `CorpusError` of kind usage when `path` exists; `FileError` when the folder cannot be made.
-    init(path: String, type: TokenType, calls: FileCalls) throws {
-        let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-        self.path = path
-        self.type = type
-        self.calls = calls
-        try Self.refuseExisting(path)
-        try Folder.create(Paths.parent(of: path))
-        temporaryPath = try Self.makeTemporary(beside: path)
-        for split in ["train", "val"] {
-            token[split] = (try AtomicFileWriter(path: temporaryPath + "/\(split).bin", calls: calls), split)
+    /// Where the files are, for the journal.
+    struct Place {
+        var train: TokenStream.Place
+        var val: TokenStream.Place
+        /// Bytes of identities.
+        var identities: Int
+        var identitiesCRC: UInt32
+    }
+
+    /// - Parameters:
+    ///   - shardTokens: tokens of a shard; nil for one file a split.
+    ///   - place: where to go on; nil begins anew, removing what is there.
+    init(
+        folder: WorkFolder, type: TokenType, shardTokens: Int?, calls: FileCalls, from place: Place? = nil,
+        keeping names: Set<String> = []
+    ) throws {
+        self.folder = folder
+        func stream(_ split: String) -> TokenStream {
+            TokenStream(folder: folder.dataset, split: split, type: type, shardTokens: shardTokens, calls: calls)
+        }
+        train = stream("train")
+        val = stream("val")
+        guard let place else {
+            try folder.clean(keeping: names)
+            identities = try AppendedFile(path: folder.identities, calls: calls)
+            return
+        }
+        try folder.clean(keeping: names.union(train.names(at: place.train)).union(val.names(at: place.val)))
+        do {
+            try train.restore(place.train)
+            try val.restore(place.val)
+            identities = try AppendedFile(
+                path: folder.identities, calls: calls, keeping: (place.identities, place.identitiesCRC))
+        } catch {
+            throw CorpusError.data(folder.path, "the preparation cannot go on: \(error). Delete the folder to begin anew")
         }
     }
 
-    deinit {
-        token = [:]
-        if !committed { try? FileManager.default.removeItem(atPath: temporaryPath) }
+    func write(train bytes: UnsafeRawBufferPointer) throws { try train.write(bytes) }
+    func write(val bytes: UnsafeRawBufferPointer) throws { try val.write(bytes) }
+
+    /// Appends identities that are new, little-endian.
+    func remember(_ new: [UInt64]) throws {
+        guard !new.isEmpty else { return }
+        try new.map(\.littleEndian).withUnsafeBytes { try identities.write($0) }
     }
 
-    static func refuseExisting(_ path: String) throws {
-        guard !path.isEmpty else { throw CorpusError.usage("--out is empty; name the folder to write") }
-        var status = stat()
-        guard lstat(path, &status) != 0 else {
-            throw CorpusError.usage("'\(path)' exists already and is left as it is; choose another --out, or move it away")
-        }
-    }
-
-    /// Makes a folder that did not exist before, so that removing it can harm nothing.
-    private static func makeTemporary(beside path: String) throws -> String {
-        for attempt in 0..<1000 {
-            let name = path + ".tmp-\(getpid())" + (attempt == 0 ? "" : "-\(attempt)")
-            if mkdir(name, 0o755) == 0 { return name }
-            if errno != EEXIST { throw FileError(path: name, operation: "create the folder", errno: errno) }
-        }
-        throw FileError(
-            path: path, operation: "create a temporary folder beside", reason: "a thousand of them exist; remove them")
-    }
-
-    func write(_ ids: [UInt8], to split: String) throws {
-        guard !ids.isEmpty, let target = token[split] else { return }
-        try ids.withUnsafeBytes { try target.writer.write($0) }
+    /// Flushes all to the disk and says where the files are.
+    func synchronize() throws -> Place {
+        try identities.synchronize()
+        return Place(
+            train: try train.synchronize(), val: try val.synchronize(), identities: identities.count,
+            identitiesCRC: identities.crc.value)
     }
 
     /// Ends the token files and says what the manifest says of them.
-    func finishTokens() throws -> [DatasetManifest.File] {
-        for split in ["train", "val"] {
-            guard let (writer, _) = token[split] else { continue }
-            try writer.commit(synchronizeFolder: false)
-            files.append(
-                DatasetManifest.File(
-                    name: split + ".bin", split: split, tokens: writer.count / type.size, bytes: writer.count,
-                    crc32c: CRC32C.text(writer.checksum)))
-        }
-        token = [:]
-        return files
-    }
+    func finishTokens() throws -> [DatasetManifest.File] { try train.finish() + val.finish() }
+}
 
-    func write(_ text: String, name: String) throws {
-        let writer = try AtomicFileWriter(path: temporaryPath + "/" + name, calls: calls)
-        try writer.write(text)
-        try writer.commit(synchronizeFolder: false)
-    }
-
-    /// Writes the manifest, which makes the folder a dataset, and gives the folder its name.
-    func commit(_ manifest: DatasetManifest) throws {
-        try write(String(decoding: manifest.encoded(), as: UTF8.self) + "\n", name: "dataset.json")
-        try Folder.synchronize(temporaryPath, calls: calls)
-        try Self.refuseExisting(path)
-        if calls.rename(temporaryPath, path) != 0 { throw FileError(path: path, operation: "rename", errno: errno) }
-        committed = true
-        try Folder.synchronize(Paths.parent(of: path), calls: calls)
+/// The identities that a file of them holds, in order.
+func forEachIdentity(in path: String, count: Int, _ body: (UInt64) -> Void) throws {
+    let file = try MappedFile(path: path)
+    guard count >= 0, count <= file.count / 8 else { throw CorpusError.data(path, "it has fewer identities than it should") }
+    withExtendedLifetime(file) {
+        let bytes = file.bytes
+        for i in 0..<count { body(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))) }
     }
 }

@@ -11,22 +11,33 @@ struct DuplicateCounter {
     private var table = [UInt64](repeating: 0, count: 1 << 12)
     private let limit: Int
 
-    /// - Parameter limit: identities remembered at most; 24 million take 256 MiB.
-    init(limit: Int = 24_000_000) { self.limit = limit }
+    static let most = 24_000_000
 
-    mutating func add(_ identity: UInt64) {
+    /// - Parameter limit: identities remembered at most; 24 million take 256 MiB.
+    init(limit: Int = Self.most) { self.limit = limit }
+
+    /// - Returns: whether the identity is new and is remembered now.
+    @discardableResult
+    mutating func add(_ identity: UInt64) -> Bool {
         let identity = max(identity, 1)
         guard let free = place(of: identity) else {
             duplicates += 1
-            return
+            return false
         }
         guard remembered < limit else {
             isFull = true
-            return
+            return false
         }
         table[free] = identity
         remembered += 1
         if remembered * 4 > table.count * 3 { grow() }
+        return true
+    }
+
+    /// Takes over what was counted in a part whose remembered identities have been added.
+    mutating func add(duplicates count: Int, isFull full: Bool) {
+        duplicates += count
+        isFull = isFull || full
     }
 
     /// The free place where an identity belongs; nil when it is there already.

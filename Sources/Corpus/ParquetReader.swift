@@ -23,44 +23,61 @@ final class ParquetReader {
     var fraction: Double { file.rowCount == 0 ? 1 : Double(rowsDone) / Double(file.rowCount) }
 
     /// - Throws: `FileError`; `ParquetError` when the file is damaged or has no such column of text.
-    init(_ source: SourceItem, index: Int, options: ReadingOptions) throws {
-        file = try ParquetFile(path: source.name)
+    init(path: String, index: Int, options: ReadingOptions) throws {
+        file = try ParquetFile(path: path)
         column = try file.byteArrayColumn(named: options.textField)
         item = index
         self.options = options
     }
 
-    func forEachBatch(_ body: (SourceBatch) throws -> Void) throws {
+    /// Hands on the rows behind a position in batches.
+    ///
+    /// - Parameter isIncluded: whether a row group, of so many, is to be read.
+    func forEachBatch(
+        from start: SourcePosition, isIncluded: (_ group: Int, _ count: Int) -> Bool, _ body: (SourceBatch) throws -> Void
+    ) throws {
         for (index, group) in file.rowGroups.enumerated() {
+            guard index >= start.group, isIncluded(index, file.rowGroups.count) else {
+                rowsDone += group.rowCount
+                continue
+            }
             let size = group.columns[column.index].uncompressedSize
             if size <= options.wholeRowGroup {
                 var batch = SourceBatch(.rowGroup)
                 batch.rowGroup = RowGroup(file: file, column: column, index: index)
                 batch.items = [item]
+                batch.after = SourcePosition(item: item, group: index + 1)
                 rowsDone += group.rowCount
                 try body(batch)
             } else {
-                try stream(index, body)
+                try stream(index, skipping: index == start.group ? start.step : 0, body)
             }
         }
     }
 
-    private func stream(_ group: Int, _ body: (SourceBatch) throws -> Void) throws {
-        var batch = SourceBatch(.documents)
+    /// Decodes a row group here; its first batches, which were taken before, are dropped.
+    private func stream(_ group: Int, skipping taken: Int, _ body: (SourceBatch) throws -> Void) throws {
+        var batch = SourceBatch(.documents), step = 0
+        func handOn() throws {
+            var full = batch
+            batch = SourceBatch(.documents)
+            step += 1
+            full.after = SourcePosition(item: item, group: group, step: step)
+            if step > taken { try body(full) }
+        }
+        let rowsBefore = rowsDone
         try file.forEachValue(column: column, rowGroup: group) { value in
             rowsDone += 1
             guard let value else {
                 batch.nulls += 1
                 return
             }
-            if value.count > options.largestDocument { throw tooLong(file.path, "row \(rowsDone)", options.largestDocument) }
-            batch.append(value, item: item)
-            if batch.bytes.count >= options.batchSize || batch.count >= SourceReader.largestBatch {
-                let full = batch
-                batch = SourceBatch(.documents)
-                try body(full)
+            if value.count > options.largestDocument {
+                throw tooLong(file.path, "row \(rowsDone - rowsBefore) of row group \(group)", options.largestDocument)
             }
+            batch.append(value, item: item)
+            if batch.bytes.count >= options.batchSize || batch.count >= SourceReader.largestBatch { try handOn() }
         }
-        if !batch.isEmpty { try body(batch) }
+        if !batch.isEmpty { try handOn() }
     }
 }

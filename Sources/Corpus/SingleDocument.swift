@@ -34,9 +34,10 @@ package struct SingleDocument: Sendable, Equatable {
     ///
     /// - Parameter told: called with the share of the file that was read; what it throws ends the reading.
     init(
-        _ item: SourceItem, valFraction: Double, cuts: Cuts, options: ReadingOptions, told: (Double) throws -> Void
+        _ item: SourceItem, path: String, valFraction: Double, cuts: Cuts, options: ReadingOptions,
+        told: (Double) throws -> Void
     ) throws {
-        let bytes = try ByteReader(path: item.name, compression: item.compression, pieceSize: options.pieceSize)
+        let bytes = try ByteReader(path: path, compression: item.compression, pieceSize: options.pieceSize)
         var stream = RepairedStream(), count = 0
         while try bytes.read({ part in try stream.append(part) { count += UTF8Text.codePoints($0) } }) {
             try told(bytes.fraction)

@@ -17,17 +17,21 @@ package struct SizeEstimate: Sendable, Equatable {
 
     /// - Parameter tokenizer: nil to estimate the text alone; `tokens` is then 0.
     init(
-        items: [SourceItem], extractor: DocumentExtractor, options: ReadingOptions, tokenizer: (any Tokenizer)?
+        items: [SourceItem], files: SourceFiles, extractor: DocumentExtractor, options: ReadingOptions,
+        tokenizer: (any Tokenizer)?
     ) throws {
-        let count = min(items.count, Self.sampledItems)
+        let candidates = files.cheap
+        let count = min(candidates.count, Self.sampledItems)
         var options = options
         options.pieceSize = min(options.pieceSize, 128 << 10)
         options.batchSize = min(options.batchSize, 128 << 10)
         var sampledWeight = 0
         for k in 0..<count {
-            let item = items[k * items.count / count]
+            let index = candidates[k * candidates.count / count]
+            let item = items[index]
             let part = try Self.sample(
-                item, extractor: extractor, options: options, tokenizer: tokenizer, budget: Self.sampledBytes / count)
+                item, path: files.path(of: index), extractor: extractor, options: options, tokenizer: tokenizer,
+                budget: Self.sampledBytes / count)
             documents += part.documents
             textBytes += part.textBytes
             tokens += part.tokens
@@ -44,9 +48,10 @@ package struct SizeEstimate: Sendable, Equatable {
 
     /// Looks at the beginning of one item and scales up to the whole of it.
     private static func sample(
-        _ item: SourceItem, extractor: DocumentExtractor, options: ReadingOptions, tokenizer: (any Tokenizer)?, budget: Int
+        _ item: SourceItem, path: String, extractor: DocumentExtractor, options: ReadingOptions, tokenizer: (any Tokenizer)?,
+        budget: Int
     ) throws -> SizeEstimate {
-        let reader = SourceReader(items: [item], options: options)
+        let reader = SourceReader(items: [item], options: options, locate: { _ in path })
         let extractor = DocumentExtractor(items: [item], textField: extractor.textField, seed: extractor.seed)
         let encoder = tokenizer?.makeEncoder()
         var result = SizeEstimate(), encodedBytes = 0, encodedTokens = 0

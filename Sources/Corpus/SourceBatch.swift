@@ -29,6 +29,8 @@ package struct SourceBatch: Sendable {
     package var rowGroup: RowGroup?
     /// Rows without a value.
     package var nulls = 0
+    /// Where reading goes on behind this batch.
+    package var after = SourcePosition()
 
     init(_ content: Content) { self.content = content }
 

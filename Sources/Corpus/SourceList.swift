@@ -23,6 +23,10 @@ package struct SourceItem: Sendable, Equatable {
     package var bytes: Int
     /// The index of the argument it came from.
     package var argument: Int
+    /// What changes when its content does: the time of a file's last change, a server's tag.
+    package var identity = ""
+    /// Where it is fetched from; nil for what is on this machine.
+    package var remote: DistantFile?
 }
 
 /// What the SOURCE arguments of a command line stand for, in the order in which it is read.
@@ -36,13 +40,16 @@ package struct SourceList: Sendable {
     /// - Parameters:
     ///   - arguments: files, folders, patterns with `*`, `?` or `[...]`, `stories` or `stories:N`.
     /// - Throws: `CorpusError` of kind usage when one of them stands for nothing that can be read.
-    package init(_ arguments: [String]) throws {
+    package init(_ arguments: [String], network: (any SourceNetwork)? = nil) throws {
         guard !arguments.isEmpty else {
             throw CorpusError.usage(
                 "no source was given; name files, folders or patterns of \(Self.knownKinds), or the built-in `stories`")
         }
         self.arguments = arguments
-        items = try arguments.enumerated().flatMap { try Self.items(of: $1, argument: $0) }
+        items = try arguments.enumerated().flatMap { index, argument in
+            guard RemoteSources.isAddress(argument) else { return try Self.items(of: argument, argument: index) }
+            return try RemoteSources.items(of: argument, argument: index, network: network)
+        }
     }
 
     private static func items(of argument: String, argument index: Int) throws -> [SourceItem] {
@@ -52,9 +59,6 @@ package struct SourceList: Sendable {
                 throw CorpusError.usage("'\(argument)': stories:N takes a number of stories from 1 to 1000000000")
             }
             return [SourceItem(name: argument, format: .stories(count), bytes: 0, argument: index)]
-        }
-        if let remote = try RemoteSources.localFiles(for: argument) {
-            return try remote.map { try file($0, argument: index) }
         }
         if Folder.exists(argument) {
             let found = try filesBelow(argument, argument: index)
@@ -105,11 +109,12 @@ package struct SourceList: Sendable {
         var status = stat()
         guard stat(path, &status) == 0 else { throw FileError(path: path, operation: "open", errno: errno) }
         return SourceItem(
-            name: path, format: format, compression: compression, bytes: Int(status.st_size), argument: argument)
+            name: path, format: format, compression: compression, bytes: Int(status.st_size), argument: argument,
+            identity: "\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)")
     }
 
     /// What a name says of the content; nil when it says nothing.
-    private static func format(of path: String) -> (SourceItem.Format, Decompressor.Kind?)? {
+    static func format(of path: String) -> (SourceItem.Format, Decompressor.Kind?)? {
         var name = path.lowercased()[...]
         var compression: Decompressor.Kind?
         for (ending, kind) in [(".gz", Decompressor.Kind.gzip), (".zst", .zstd)] where name.hasSuffix(ending) {
@@ -119,28 +124,6 @@ package struct SourceList: Sendable {
         if name.hasSuffix(".txt") || name.hasSuffix(".md") { return (.text, compression) }
         if name.hasSuffix(".jsonl") { return (.jsonLines, compression) }
         if name.hasSuffix(".parquet") && compression == nil { return (.parquet, nil) }
-        return nil
-    }
-}
-
-/// The one place where addresses on the network become local files.
-enum RemoteSources {
-    /// The local files that an address stands for; nil when the argument is no address.
-    ///
-    /// - Throws: `CorpusError` saying how to get the data, as this version does not download.
-    static func localFiles(for argument: String) throws -> [String]? {
-        if argument.hasPrefix("hf://") {
-            let set = argument.dropFirst("hf://".count).split(separator: "/").drop { $0 == "datasets" }.prefix(2)
-            throw CorpusError.usage(
-                "'\(argument)': this version does not download. Get the files first, for example with "
-                    + "`hf download --repo-type dataset \(set.joined(separator: "/")) --local-dir downloads`, "
-                    + "then `apus prepare downloads --out ...`")
-        }
-        if argument.hasPrefix("https://") || argument.hasPrefix("http://") {
-            throw CorpusError.usage(
-                "'\(argument)': this version does not download. Get the file first, for example with "
-                    + "`curl -LO \(argument)`, then name the file")
-        }
         return nil
     }
 }

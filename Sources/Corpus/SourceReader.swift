@@ -20,6 +20,17 @@ package struct ReadingOptions: Sendable {
     package init() {}
 }
 
+/// A place between two batches: all items before `item` were read, of it all row groups before `group`,
+/// and of that (or of an item without row groups) `step` further pieces.
+package struct SourcePosition: Codable, Sendable, Equatable {
+    package var item = 0
+    package var group = 0
+    package var step = 0
+
+    /// Whether nothing of its item was read yet.
+    package var isBetweenItems: Bool { group == 0 && step == 0 }
+}
+
 /// Appends the documents of one item to batches.
 protocol ItemReader: AnyObject {
     /// The share of the item that was read, 0...1.
@@ -36,16 +47,29 @@ final class SourceReader {
     private let options: ReadingOptions
     /// Given for a source that is one document: how its pieces are made.
     private let single: SingleDocument?
+    /// Which items and row groups are read at all.
+    private let part: PartSelection
+    /// Says where an item's file lies, once it is there.
+    private let locate: (Int) throws -> String
     private let bytesTotal: Int
     /// Weight of the items that were read to their ends, and of the one being read.
     private var weightDone = 0, currentWeight = 0
     private var currentFraction: () -> Double = { 0 }
 
-    init(items: [SourceItem], options: ReadingOptions, single: SingleDocument? = nil) {
+    /// - Parameters:
+    ///   - part: nil to read all.
+    ///   - locate: gives the path of an item's file, waiting for it if need be; nil where names are paths.
+    init(
+        items: [SourceItem], options: ReadingOptions, single: SingleDocument? = nil, part: PartSelection? = nil,
+        locate: ((Int) throws -> String)? = nil
+    ) {
         self.items = items
         self.options = options
         self.single = single
-        bytesTotal = items.reduce(0) { $0 + Self.weight($1) }
+        let part = part ?? PartSelection(.whole, items: items)
+        self.part = part
+        self.locate = locate ?? { items[$0].name }
+        bytesTotal = items.indices.reduce(0) { part.mayHold(item: $1) ? $0 + Self.weight(items[$1]) : $0 }
     }
 
     /// The share of all items that was read, 0...1, weighted by their sizes.
@@ -62,40 +86,56 @@ final class SourceReader {
 
     /// Reads all items and hands on what they hold, in order.
     ///
+    /// - Parameter start: where to begin: the start, or `after` of an earlier batch. Readers read again what they must.
     /// - Throws: `FileError`, `CorpusError`; what the function throws ends the reading.
-    func forEachBatch(_ body: (SourceBatch) throws -> Void) throws {
+    func forEachBatch(from start: SourcePosition = SourcePosition(), _ body: (SourceBatch) throws -> Void) throws {
         var batch: SourceBatch?
-        func flush() throws {
-            guard let full = batch else { return }
+        func flush(at position: SourcePosition) throws {
+            guard var full = batch else { return }
             batch = nil
+            full.after = position
             if !full.isEmpty { try body(full) }
         }
-        for (index, item) in items.enumerated() {
+        for (index, item) in items.enumerated() where part.mayHold(item: index) {
             currentWeight = Self.weight(item)
-            if item.format == .parquet {
-                try flush()
-                let reader = try ParquetReader(item, index: index, options: options)
-                currentFraction = { reader.fraction }
-                try reader.forEachBatch(body)
-            } else {
-                let (reader, content) = try open(item, index: index)
-                currentFraction = { reader.fraction }
-                // A batch holds documents of one form.
-                if batch?.content != content { try flush() }
-                var more = true
-                while more {
-                    var growing = batch ?? SourceBatch(content)
-                    batch = nil
-                    more = try reader.read(into: &growing)
-                    let isFull = growing.bytes.count >= options.batchSize || growing.count >= Self.largestBatch
-                    batch = growing
-                    if isFull || content == .stories { try flush() }
-                }
+            defer {
+                weightDone += currentWeight
+                currentFraction = { 0 }
             }
-            weightDone += currentWeight
-            currentFraction = { 0 }
+            guard index >= start.item else { continue }
+            let first = index == start.item ? start : SourcePosition(item: index)
+            if item.format == .parquet {
+                try flush(at: SourcePosition(item: index))
+                let reader = try ParquetReader(path: locate(index), index: index, options: options)
+                currentFraction = { reader.fraction }
+                try reader.forEachBatch(from: first, isIncluded: { part.holds(item: index, group: $0, of: $1) }, body)
+                continue
+            }
+            let (reader, content) = try open(item, path: locate(index), index: index)
+            currentFraction = { reader.fraction }
+            // A batch holds documents of one form.
+            if batch?.content != content { try flush(at: SourcePosition(item: index)) }
+            try skip(first.step, of: reader, content)
+            var step = first.step, more = true
+            while more {
+                var growing = batch ?? SourceBatch(content)
+                batch = nil
+                more = try reader.read(into: &growing)
+                step += 1
+                let isFull = growing.bytes.count >= options.batchSize || growing.count >= Self.largestBatch
+                batch = growing
+                if isFull || content == .stories { try flush(at: SourcePosition(item: index, step: step)) }
+            }
         }
-        try flush()
+        try flush(at: SourcePosition(item: items.count))
+    }
+
+    /// Reads pieces that were taken before, for nothing but the reader's own state.
+    private func skip(_ steps: Int, of reader: any ItemReader, _ content: SourceBatch.Content) throws {
+        for _ in 0..<max(0, steps) {
+            var ignored = SourceBatch(content)
+            guard try reader.read(into: &ignored) else { return }
+        }
     }
 
     /// Reads until a condition holds, which is looked at after each batch.
@@ -112,9 +152,11 @@ final class SourceReader {
     /// Documents after which a batch is handed on, however short they are.
     static let largestBatch = 4096
 
-    private func open(_ item: SourceItem, index: Int) throws -> (any ItemReader, SourceBatch.Content) {
+    private func open(
+        _ item: SourceItem, path: @autoclosure () throws -> String, index: Int
+    ) throws -> (any ItemReader, SourceBatch.Content) {
         if case .stories(let count) = item.format { return (StoriesReader(count: count, item: index), .stories) }
-        let bytes = try ByteReader(path: item.name, compression: item.compression, pieceSize: options.pieceSize)
+        let bytes = try ByteReader(path: path(), compression: item.compression, pieceSize: options.pieceSize)
         if item.format == .jsonLines {
             return (CutReader(bytes, separator: [0x0A], isLines: true, item: index, options: options), .jsonLines)
         }

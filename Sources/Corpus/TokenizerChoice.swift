@@ -36,6 +36,17 @@ public enum TokenizerChoice: Sendable {
         }
     }
 
+    /// Whether making it takes passes over all sources.
+    var readsSources: Bool {
+        switch self {
+        case .char, .bpe: true
+        case .gpt2, .file, .ready: false
+        }
+    }
+
+    /// What a tokenizer that was trained is called.
+    var kind: String { if case .char = self { "char" } else { "bpe" } }
+
     /// As the manifest's options say it.
     var text: String {
         switch self {
@@ -52,6 +63,7 @@ public enum TokenizerChoice: Sendable {
 struct TokenizerMaker {
     let options: PrepareOptions
     let items: [SourceItem]
+    let files: SourceFiles
     let extractor: DocumentExtractor
     let progress: (PrepareProgress) -> Void
     let note: (String) -> Void
@@ -87,7 +99,8 @@ struct TokenizerMaker {
     /// A vocabulary learned from an even sample of the sources.
     private func trained(_ size: Int) throws -> (tokenizer: any Tokenizer, training: String?) {
         let trainer = try BPETrainer(vocabularySize: size)
-        let estimate = try SizeEstimate(items: items, extractor: extractor, options: options.reading, tokenizer: nil)
+        let estimate = try SizeEstimate(
+            items: items, files: files, extractor: extractor, options: options.reading, tokenizer: nil)
         let share = min(1, Double(Self.trainingBytes) / max(estimate.textBytes, 1))
         let workers = try (0..<options.workers).map { _ in
             WordWorker(extractor, counter: try trainer.makeCounter(), sample: SplitRule(valFraction: share))
@@ -115,7 +128,8 @@ struct TokenizerMaker {
     where Worker.Input == SourceBatch, Worker.Output == Int {
         // A file that is one document is read in pieces here too, whatever its size.
         let single = SplitPlan.isSingleDocument(items, options) ? SingleDocument.unsplit(cuts) : nil
-        let reader = SourceReader(items: items, options: options.reading, single: single)
+        let reader = SourceReader(
+            items: items, options: options.reading, single: single, locate: { try files.path(of: $0) })
         var bytes = 0
         try OrderedPipeline(workers: workers).run { emit in
             try reader.forEachBatch { batch in

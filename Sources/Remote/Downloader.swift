@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import Storage
+
+/// Brings files from servers: goes on where a transfer broke off, waits when a server asks for it, verifies what came.
+public struct Downloader: Sendable {
+    /// Gives the token for an address; nil for none. It is never sent to another host than that address's.
+    public var token: @Sendable (_ url: String) -> String?
+    /// Tries without progress before giving up.
+    public var tries = 8
+    /// Seconds before the second try; doubled for each further one, at most a minute.
+    public var firstPause = 1.0
+    /// Seconds without a byte after which a connection counts as dead.
+    public var patience = 60
+    /// Told sentences that a person should read.
+    public var note: @Sendable (String) -> Void = { _ in }
+
+    public init(token: @escaping @Sendable (_ url: String) -> String? = { _ in nil }) { self.token = token }
+
+    /// Why a try failed although another may succeed.
+    private struct Passing: Error {
+        var reason: String
+        /// Seconds that the server asks to wait.
+        var pause: Double?
+    }
+
+    /// Thrown when a transfer was told to stop; what came stays for the next time.
+    public struct Stopped: Error {}
+
+    /// Brings a file; one that is there in its full size is taken as it is.
+    ///
+    /// What comes is kept in `path.part` until it is whole, so a later call goes on from there.
+    /// - Throws: `FileError`; `Downloader.Stopped`.
+    public func fetch(_ file: RemoteFile, to path: String, isStopped: @Sendable () -> Bool = { false }) throws {
+        // Another process may be after the same file: whoever is second waits and finds it.
+        let lock = try PartLock(path + ".lock", isStopped: isStopped)
+        defer { lock.end() }
+        var status = stat()
+        if stat(path, &status) == 0, file.size.map({ $0 == Int(status.st_size) }) ?? true { return }
+        let part = path + ".part"
+        var failures = 0, mismatches = 0, sizeBefore = Self.size(part)
+        while true {
+            do {
+                try attempt(file, part: part, isStopped: isStopped)
+                if let wanted = file.sha256, try Self.hash(part) != wanted {
+                    unlink(part)
+                    mismatches += 1
+                    guard mismatches < 2 else {
+                        throw FileError(
+                            path: file.url, operation: "download",
+                            reason: "twice its SHA-256 was not \(wanted); try another mirror")
+                    }
+                    throw Passing(reason: "its SHA-256 is not the one that was announced", pause: nil)
+                }
+                if rename(part, path) != 0 { throw FileError(path: path, operation: "rename", errno: errno) }
+                return
+            } catch let passing as Passing {
+                let sizeNow = Self.size(part)
+                failures = sizeNow > sizeBefore ? 1 : failures + 1
+                sizeBefore = sizeNow
+                guard failures < tries else {
+                    throw FileError(
+                        path: file.url, operation: "download",
+                        reason: "\(passing.reason) (\(tries) tries); what came so far is kept, repeat the command to go on")
+                }
+                let pause = min(passing.pause ?? min(firstPause * Double(1 << (failures - 1)), 60), 3600)
+                note("\(file.name): \(passing.reason); trying again in \(String(format: "%g", pause)) s")
+                try Self.wait(pause, isStopped)
+            } catch is Curl.Stopped {
+                throw Stopped()
+            }
+        }
+    }
+
+    /// What a server says of a file before it is fetched; sizes and tags are nil where it does not say.
+    ///
+    /// - Throws: `FileError` when there is no such file, or the server does not let us have it.
+    public func look(_ url: String, isStopped: @Sendable () -> Bool = { false }) throws -> RemoteFile {
+        let ending = try retrying(url, isStopped) {
+            let ending = try Curl(url: url, isHead: true, token: token(url), patience: patience)
+                .run(isStopped: isStopped) { _ in }
+            try refuse(ending, ending.headers.last, url, allowing: [403, 405, 501])
+            return ending
+        }
+        var file = RemoteFile(name: url, url: url)
+        guard let last = ending.headers.last, last.status < 300 else { return file }
+        func linked(_ name: String) -> String? { ending.headers.compactMap { $0.fields[name] }.last }
+        file.size = (linked("x-linked-size") ?? last.fields["content-length"]).flatMap(Int.init).flatMap { $0 >= 0 ? $0 : nil }
+        let tag = last.fields["etag"]
+        if let tag, tag.hasPrefix("\""), last.fields["accept-ranges"] != "none" { file.validator = tag }
+        if let digest = linked("x-linked-etag").map({ $0.filter { $0 != "\"" } }), Self.isDigest(digest) {
+            file.sha256 = digest
+            file.validator = nil
+        }
+        file.tag = file.sha256 ?? tag ?? last.fields["last-modified"]
+        return file
+    }
+
+    /// A small response as a whole, and where the next page is when the server names one.
+    func page(_ url: String, isStopped: @Sendable () -> Bool = { false }) throws -> (body: Data, next: String?) {
+        var body = Data()
+        let ending = try retrying(url, isStopped) {
+            body = Data()
+            let ending = try Curl(url: url, token: token(url), patience: patience).run(isStopped: isStopped) { piece in
+                body.append(contentsOf: piece)
+                if body.count > 256 << 20 {
+                    throw FileError(path: url, operation: "download", reason: "the answer is longer than 256 MB")
+                }
+            }
+            try refuse(ending, ending.headers.last, url)
+            return ending
+        }
+        let link = ending.headers.last?.fields["link"] ?? ""
+        let next = link.split(separator: ",").first { $0.contains("rel=\"next\"") }?
+            .split(separator: ";").first?.trimmingCharacters(in: CharacterSet(charactersIn: " <>"))
+        return (body, next)
+    }
+
+    // ---- One try -----------------------------------------------------------------------------------------------------
+
+    private func attempt(_ file: RemoteFile, part: String, isStopped: () -> Bool) throws {
+        let output = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        if output < 0 { throw FileError(path: part, operation: "create", errno: errno) }
+        defer { close(output) }
+        var size = Self.size(part)
+        if let whole = file.size, size > whole { size = 0 }
+        if let whole = file.size, size == whole { return }
+        var expected = file.size, isWanted = false
+        let request = Curl(url: file.url, token: token(file.url), offset: size, validator: file.validator, patience: patience)
+        let ending = try request.run(isStopped: isStopped) { headers in
+            switch headers.status {
+            case 206:
+                // "bytes FIRST-LAST/TOTAL"; a server may answer another part than was asked for.
+                let range = (headers.fields["content-range"] ?? "").split { " -/".contains($0) }
+                guard range.count == 4, Int(range[1]) == size else { size = 0; break }
+                isWanted = true
+                expected = expected ?? Int(range[3])
+            case 200:
+                isWanted = true
+                size = 0
+                expected = expected ?? headers.fields["content-length"].flatMap(Int.init)
+            case 416: size = 0
+            default: break
+            }
+            // A refusal of some bytes leaves the ones that came before.
+            if isWanted || headers.status == 416 || headers.status == 206, ftruncate(output, off_t(size)) != 0 {
+                throw FileError(path: part, operation: "cut", errno: errno)
+            }
+        } body: { piece in
+            guard isWanted else { return }
+            if let expected, size + piece.count > expected {
+                _ = ftruncate(output, 0)
+                throw FileError(path: file.url, operation: "download", reason: "more than the announced \(expected) bytes came")
+            }
+            try Self.write(piece, to: output, at: size, part)
+            size += piece.count
+        }
+        if ending.headers.last?.status == 416 { throw Passing(reason: "the server refused to go on in the middle", pause: 0) }
+        try refuse(ending, ending.headers.last, file.url)
+        guard isWanted else { throw Passing(reason: "the server sent another part than was asked for", pause: nil) }
+        if let expected, size < expected {
+            throw Passing(reason: "the transfer ended after \(size) of \(expected) bytes", pause: nil)
+        }
+        if fsync(output) != 0 { throw FileError(path: part, operation: "flush", errno: errno) }
+    }
+
+    /// Turns what is no success into an error: one that may pass, or one that will not.
+    private func refuse(
+        _ ending: Curl.Ending, _ headers: ResponseHeaders?, _ url: String, allowing allowed: Set<Int> = []
+    ) throws {
+        let status = headers?.status ?? 0
+        // A redirect that was not followed is for curl to explain.
+        if status >= 400 || (status >= 300 && ending.code == 0), !allowed.contains(status) {
+            if [408, 425, 429, 500, 502, 503, 504].contains(status) {
+                throw Passing(
+                    reason: "the server answered \(status)\(status == 429 ? " (too many requests)" : "")",
+                    pause: headers?.fields["retry-after"].flatMap(Self.pause))
+            }
+            let reason =
+                switch status {
+                case 401, 403:
+                    "the server refused it (\(status)); if it needs an account, accept its terms there and set HF_TOKEN"
+                case 404, 410: "there is no such file on the server (\(status)); check the address"
+                default: "the server answered \(status)"
+                }
+            throw FileError(path: url, operation: "download", reason: reason)
+        }
+        guard ending.code != 0 else { return }
+        let message = ending.message.isEmpty ? "curl ended with \(ending.code)" : ending.message
+        // Unknown host, connection refused, cut off, timed out, TLS or HTTP/2 broken, nothing came, reading or writing failed.
+        let passing: Set<Int32> = [5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92, 95, 96]
+        if passing.contains(ending.code) { throw Passing(reason: message, pause: nil) }
+        throw FileError(path: url, operation: "download", reason: message)
+    }
+
+    private func retrying<Value>(_ url: String, _ isStopped: () -> Bool, _ body: () throws -> Value) throws -> Value {
+        var failures = 0
+        while true {
+            do { return try body() } catch let passing as Passing {
+                failures += 1
+                guard failures < tries else {
+                    throw FileError(path: url, operation: "download", reason: "\(passing.reason) (\(tries) tries)")
+                }
+                try Self.wait(min(passing.pause ?? min(firstPause * Double(1 << (failures - 1)), 60), 3600), isStopped)
+            } catch is Curl.Stopped { throw Stopped() }
+        }
+    }
+}
+
+extension Downloader {
+    /// Seconds of a Retry-After: a number, or a date.
+    static func pause(_ text: String) -> Double? {
+        if let seconds = Double(text), seconds.isFinite { return max(0, seconds) }
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(identifier: "GMT")
+        format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
+        return format.date(from: text).map { max(0, $0.timeIntervalSinceNow) }
+    }
+
+    static func isDigest(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
+    private static func wait(_ seconds: Double, _ isStopped: () -> Bool) throws {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while ContinuousClock.now < end {
+            if isStopped() { throw Stopped() }
+            usleep(20_000)
+        }
+    }
+
+    private static func size(_ path: String) -> Int {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    private static func hash(_ path: String) throws -> String {
+        let file = try MappedFile(path: path)
+        // The bytes are there only as long as the object is.
+        return withExtendedLifetime(file) { SHA256.hex(of: file.bytes) }
+    }
+
+    private static func write(_ piece: UnsafeRawBufferPointer, to file: Int32, at offset: Int, _ path: String) throws {
+        var done = 0
+        while done < piece.count, let base = piece.baseAddress {
+            let count = pwrite(file, base + done, piece.count - done, off_t(offset + done))
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { throw FileError(path: path, operation: "write", errno: count < 0 ? errno : ENOSPC) }
+            done += count
+        }
+    }
+}
+
+/// A lock on one download, between threads and processes.
+private final class PartLock {
+    private let file: Int32
+    private let path: String
+
+    init(_ path: String, isStopped: () -> Bool) throws {
+        self.path = path
+        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        if file < 0 { throw FileError(path: path, operation: "create", errno: errno) }
+        while flock(file, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR, !isStopped() else {
+                close(file)
+                throw Downloader.Stopped()
+            }
+            usleep(50_000)
+        }
+    }
+
+    /// The lock's file stays: removing it while another waits for it would make two locks.
+    func end() { close(file) }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+
+/// A request as the server saw it.
+struct ServedRequest: Sendable {
+    var method = ""
+    /// With the query.
+    var path = ""
+    /// By lower-case name.
+    var headers: [String: String] = [:]
+    /// The first byte asked for; 0 without a Range header.
+    var offset = 0
+}
+
+/// What the server answers.
+struct ServedResponse: Sendable {
+    var status = 200
+    var headers: [String: String] = [:]
+    var body: [UInt8] = []
+    /// What Content-Length says; nil: the truth; negative: no such header.
+    var statedLength: Int?
+    /// Bytes of the body after which the connection is dropped.
+    var dropAfter: Int?
+
+    /// A file, or the part of it that a request asks for.
+    static func file(_ content: [UInt8], _ request: ServedRequest, tag: String? = nil) -> ServedResponse {
+        var response = ServedResponse(headers: ["Accept-Ranges": "bytes"], body: content)
+        if let tag { response.headers["ETag"] = tag }
+        let isFresh = request.headers["if-range"].map { $0 == tag } ?? true
+        guard request.offset > 0, isFresh else { return response }
+        guard request.offset < content.count else { return ServedResponse(status: 416) }
+        response.status = 206
+        response.headers["Content-Range"] = "bytes \(request.offset)-\(content.count - 1)/\(content.count)"
+        response.body = Array(content[request.offset...])
+        return response
+    }
+}
+
+/// A small HTTP/1.1 server on 127.0.0.1, one thread a connection, one request a connection.
+// SAFETY: `log` and `isClosed` are touched only with `lock` held; the rest is constant.
+final class LocalServer: @unchecked Sendable {
+    let port: Int
+    private let socket: Int32
+    private let handler: @Sendable (ServedRequest) -> ServedResponse
+    private let lock = NSLock()
+    private var log: [ServedRequest] = []
+    private var isClosed = false
+
+    var address: String { "http://127.0.0.1:\(port)" }
+    var requests: [ServedRequest] { lock.withLock { log } }
+
+    init(_ handler: @escaping @Sendable (ServedRequest) -> ServedResponse) throws {
+        self.handler = handler
+        socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = socket
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        struct NoServer: Error {}
+        guard isBound else { throw NoServer() }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        Thread.detachNewThread { [weak self, descriptor] in
+            while true {
+                let connection = accept(descriptor, nil, nil)
+                if connection < 0 { return }
+                guard let self else {
+                    close(connection)
+                    return
+                }
+                Thread.detachNewThread { self.serve(connection) }
+            }
+        }
+    }
+
+    deinit { stop() }
+
+    /// Closes the socket: later connections are refused.
+    func stop() {
+        lock.withLock {
+            if isClosed { return }
+            isClosed = true
+            shutdown(socket, Int32(SHUT_RDWR))
+            close(socket)
+        }
+    }
+
+    private func serve(_ connection: Int32) {
+        defer { close(connection) }
+        guard let request = Self.read(connection) else { return }
+        lock.withLock { log.append(request) }
+        let response = handler(request)
+        var head = "HTTP/1.1 \(response.status) Status\r\nConnection: close\r\n"
+        let length = response.statedLength ?? response.body.count
+        if length >= 0 { head += "Content-Length: \(length)\r\n" }
+        for (name, value) in response.headers { head += "\(name): \(value)\r\n" }
+        Self.write(Array((head + "\r\n").utf8), connection)
+        if request.method == "HEAD" { return }
+        Self.write(Array(response.body.prefix(response.dropAfter ?? .max)), connection)
+        if response.dropAfter != nil {
+            // Reset instead of a tidy end.
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            usleep(50_000)
+            setsockopt(connection, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+        }
+    }
+
+    private static func read(_ connection: Int32) -> ServedRequest? {
+        var bytes: [UInt8] = [], buffer = [UInt8](repeating: 0, count: 4096)
+        while !String(decoding: bytes, as: UTF8.self).contains("\r\n\r\n") {
+            let count = recv(connection, &buffer, buffer.count, 0)
+            guard count > 0 else { return nil }
+            bytes += buffer[..<count]
+        }
+        let lines = String(decoding: bytes, as: UTF8.self).components(separatedBy: "\r\n")
+        let words = lines[0].split(separator: " ")
+        guard words.count == 3 else { return nil }
+        var request = ServedRequest(method: String(words[0]), path: String(words[1]))
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            request.headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+        }
+        if let range = request.headers["range"], range.hasPrefix("bytes=") {
+            request.offset = Int(range.dropFirst(6).prefix { $0 != "-" }) ?? 0
+        }
+        return request
+    }
+
+    private static func write(_ bytes: [UInt8], _ connection: Int32) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { raw in
+                send(connection, raw.baseAddress.map { $0 + done }, bytes.count - done, Int32(MSG_NOSIGNAL))
+            }
+            if count <= 0 { return }
+            done += count
+        }
+    }
+}
+
+/// Counts calls from any thread.
+final class CallCounter: @unchecked Sendable {
+    private let lock = NSLock()
+    private var count = 0
+    /// How many calls came before this one.
+    func next() -> Int {
+        lock.withLock {
+            count += 1
+            return count - 1
+        }
+    }
+}
