@@ -81,11 +81,14 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     ) {
         timed("layernorm backward") {
             base.layernormBackward(
-                dx: dx, dweight: dweight, dbias: dbias, dout: dout, x: x, weight: weight, mean: mean, rstd: rstd, workspace: workspace)
+                dx: dx, dweight: dweight, dbias: dbias, dout: dout, x: x, weight: weight, mean: mean, rstd: rstd,
+                workspace: workspace)
         }
     }
 
-    public func layernormBackwardWorkspace(rows: Int, width: Int) -> Int { base.layernormBackwardWorkspace(rows: rows, width: width) }
+    public func layernormBackwardWorkspace(rows: Int, width: Int) -> Int {
+        base.layernormBackwardWorkspace(rows: rows, width: width)
+    }
 
     public func activationForward(out: Tensor, x: Tensor, _ activation: Activation) {
         timed("activation forward") { base.activationForward(out: out, x: x, activation) }
@@ -99,7 +102,9 @@ public final class TimedBackend: Backend, @unchecked Sendable {
         timed("dropout") { base.dropout(x, rowsPerSample: rowsPerSample, dropout) }
     }
 
-    public func residualAdd(out: Tensor, a: Tensor, b: Tensor) { timed("residual add") { base.residualAdd(out: out, a: a, b: b) } }
+    public func residualAdd(out: Tensor, a: Tensor, b: Tensor) {
+        timed("residual add") { base.residualAdd(out: out, a: a, b: b) }
+    }
 
     public func matmulForward(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor?, epilogue: Epilogue) {
         timed("matmul forward", flops: Self.flops(x, weight)) {
@@ -151,7 +156,8 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     ) {
         timed("classifier forward and backward", flops: 3 * Self.flops(x, weight)) {
             base.classifierForwardBackward(
-                losses: losses, dx: dx, dweight: dweight, x: x, weight: weight, targets: targets, scale: scale, workspace: workspace)
+                losses: losses, dx: dx, dweight: dweight, x: x, weight: weight, targets: targets, scale: scale,
+                workspace: workspace)
         }
     }
 
@@ -175,7 +181,8 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     ) {
         timed("adamw") {
             base.adamwUpdate(
-                parameter: parameter, gradient: gradient, expAvg: expAvg, expAvgSq: expAvgSq, copy: copy, state: state, group: group)
+                parameter: parameter, gradient: gradient, expAvg: expAvg, expAvgSq: expAvgSq, copy: copy, state: state,
+                group: group)
         }
     }
 

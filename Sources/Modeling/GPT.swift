@@ -53,7 +53,9 @@ public final class GPT {
     ///   - training: whether `trainMicroBatch` will be called
     ///   - seed: of dropout
     /// - Throws: `MemoryError`.
-    public init(weights: GPTWeights, batch: Int, length: Int, training: Bool, recompute: Recompute = .none, seed: UInt64 = 0) throws {
+    public init(weights: GPTWeights, batch: Int, length: Int, training: Bool, recompute: Recompute = .none, seed: UInt64 = 0)
+        throws
+    {
         precondition(length >= 1 && length <= weights.config.blockSize && batch >= 1, "the micro-batch does not fit the model")
         self.weights = weights
         self.recompute = recompute
@@ -103,7 +105,9 @@ public final class GPT {
             buffers, dweight: gradient.lnf, dbias: gradient.lnfBias, x: a.stream(config.nLayer), weight: parameters.lnf,
             mean: a.lnfMean, rstd: a.lnfRstd)
         for layer in (0..<config.nLayer).reversed() { blockBackward(layer, buffers, gradient.blocks[layer]) }
-        if let dropout = dropoutSite(0, config.dropout) { backend.dropout(buffers.residual, rowsPerSample: sizes.length, dropout) }
+        if let dropout = dropoutSite(0, config.dropout) {
+            backend.dropout(buffers.residual, rowsPerSample: sizes.length, dropout)
+        }
         backend.embeddingBackward(
             dwte: gradient.wte, dwpe: gradient.wpe, dout: buffers.residual, tokens: a.tokens, positions: a.positions)
     }
@@ -170,7 +174,7 @@ public final class GPT {
     /// gelu(fc(norm(mid)))
     private func mlpHidden(_ layer: Int) {
         let a = activations.blocks[layer], p = parameters.blocks[layer]
-        backend.layernormForward(out: a.ln2, mean: a.ln2Mean, rstd: a.ln2Rstd, x: a.mid, weight: p.ln2, bias: p.ln2Bias)  // [R, C]
+        backend.layernormForward(out: a.ln2, mean: a.ln2Mean, rstd: a.ln2Rstd, x: a.mid, weight: p.ln2, bias: p.ln2Bias)
         backend.matmulForward(
             out: a.gelu, x: a.ln2, weight: p.fc, bias: p.fcBias, epilogue: .activation(config.activation, preactivation: a.fc))
     }
@@ -198,21 +202,25 @@ public final class GPT {
         // MLP branch: d.residual is the gradient of x' and stays in the stream.
         let dmlp = branchGradient(d, dropoutSite(3 + 3 * layer, config.dropout))  // [R, C]
         backend.matmulBackwardWeight(dweight: gradient.fcProj, dbias: gradient.fcProjBias, dout: dmlp, x: a.gelu)
-        backend.matmulBackwardInput(dx: d.fc, dout: dmlp, weight: p.fcProj, activation: (config.activation, preactivation: a.fc))  // [R, 4C]
+        // [R, 4C]
+        backend.matmulBackwardInput(dx: d.fc, dout: dmlp, weight: p.fcProj, activation: (config.activation, preactivation: a.fc))
         backend.matmulBackwardWeight(dweight: gradient.fc, dbias: gradient.fcBias, dout: d.fc, x: a.ln2)
         backend.matmulBackwardInput(dx: activations.scratch, dout: d.fc, weight: p.fc, activation: nil)  // [R, C]
-        layernormBackward(d, dweight: gradient.ln2, dbias: gradient.ln2Bias, x: a.mid, weight: p.ln2, mean: a.ln2Mean, rstd: a.ln2Rstd)
+        layernormBackward(
+            d, dweight: gradient.ln2, dbias: gradient.ln2Bias, x: a.mid, weight: p.ln2, mean: a.ln2Mean, rstd: a.ln2Rstd)
         // Attention branch: d.residual is now the gradient of mid.
         let dproj = branchGradient(d, dropoutSite(2 + 3 * layer, config.dropout))  // [R, C]
         backend.matmulBackwardWeight(dweight: gradient.proj, dbias: gradient.projBias, dout: dproj, x: a.attention)
         backend.matmulBackwardInput(dx: activations.scratch, dout: dproj, weight: p.proj, activation: nil)  // [R, C]
+        // [R, 3C]
         backend.attentionBackward(
             dq: heads(d.qkv, part: 0), dk: heads(d.qkv, part: 1), dv: heads(d.qkv, part: 2), dout: heads(activations.scratch),
             out: heads(a.attention), lse: a.lse, q: heads(a.qkv, part: 0), k: heads(a.qkv, part: 1), v: heads(a.qkv, part: 2),
-            shape: sizes.attention, dropout: dropoutSite(1 + 3 * layer, config.dropout), workspace: activations.workspace)  // [R, 3C]
+            shape: sizes.attention, dropout: dropoutSite(1 + 3 * layer, config.dropout), workspace: activations.workspace)
         backend.matmulBackwardWeight(dweight: gradient.qkv, dbias: gradient.qkvBias, dout: d.qkv, x: a.ln1)
         backend.matmulBackwardInput(dx: activations.scratch, dout: d.qkv, weight: p.qkv, activation: nil)  // [R, C]
-        layernormBackward(d, dweight: gradient.ln1, dbias: gradient.ln1Bias, x: x, weight: p.ln1, mean: a.ln1Mean, rstd: a.ln1Rstd)
+        layernormBackward(
+            d, dweight: gradient.ln1, dbias: gradient.ln1Bias, x: x, weight: p.ln1, mean: a.ln1Mean, rstd: a.ln1Rstd)
     }
 
     /// The gradient of a branch's output from that of the stream: in the activation dtype, under the branch's mask.
@@ -238,7 +246,8 @@ public final class GPT {
     private func heads(_ tensor: Tensor, part: Int = 0) -> HeadView {
         let width = tensor.shape[1]
         return HeadView(
-            tensor, start: part * config.nEmbd, batchStride: sizes.length * width, tokenStride: width, headStride: config.headSize)
+            tensor, start: part * config.nEmbd, batchStride: sizes.length * width, tokenStride: width, headStride: config.headSize
+        )
     }
 
     private func dropoutSite(_ site: Int, _ probability: Double) -> Dropout? {

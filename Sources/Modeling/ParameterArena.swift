@@ -64,7 +64,8 @@ public final class GPTWeights: Sendable {
     /// Bytes for masters and copies.
     public static func byteCount(_ config: GPTConfig, dtype: DType) -> Int {
         let parameters = config.parameters
-        return ParameterArena.byteCount(parameters, .float32) + (dtype == .bfloat16 ? ParameterArena.byteCount(parameters, .bfloat16) : 0)
+        return ParameterArena.byteCount(parameters, .float32)
+            + (dtype == .bfloat16 ? ParameterArena.byteCount(parameters, .bfloat16) : 0)
     }
 
     /// Gives every parameter its starting value: a function of seed, parameter and element alone.

@@ -32,7 +32,9 @@ public struct AdamWOptions: Sendable, Equatable {
     /// Largest global gradient norm; 0: no clipping.
     public var gradClip: Double
 
-    public init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1, gradClip: Double = 1) {
+    public init(
+        beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1, gradClip: Double = 1
+    ) {
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon

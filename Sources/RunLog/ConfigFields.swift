@@ -63,26 +63,36 @@ extension RunConfig {
         number("grad_clip", \.gradClip, "optimizer", "largest global gradient norm; 0: no clipping", "a number >= 0") { $0 >= 0 },
         boolean("decay_lr", \.decayLr, "schedule", "false is the same as lr_schedule = constant"),
         text("lr_schedule", \.lrSchedule, "schedule", "shape after the warm-up", ["cosine", "linear", "constant", "wsd"]),
-        integer("warmup_iters", \.warmupIters, "schedule", "warm-up updates; -1: 2 % of max_iters, at most 2000", -1...1_000_000_000),
+        integer(
+            "warmup_iters", \.warmupIters, "schedule", "warm-up updates; -1: 2 % of max_iters, at most 2000", -1...1_000_000_000),
         integer("lr_decay_iters", \.lrDecayIters, "schedule", "update at which the decay ends; 0: max_iters", 0...1_000_000_000),
-        number("min_lr", \.minLr, "schedule", "rate after the decay; -1: learning_rate / 10", "a number >= 0, or -1") { $0 >= 0 || $0 == -1 },
+        number("min_lr", \.minLr, "schedule", "rate after the decay; -1: learning_rate / 10", "a number >= 0, or -1") {
+            $0 >= 0 || $0 == -1
+        },
         integer("eval_interval", \.evalInterval, "measure", "updates between evaluations; 0: only at the end", 0...1_000_000_000),
         integer("eval_iters", \.evalIters, "measure", "micro-batches an evaluation reads of each split", 1...100_000_000),
         integer("eval_tokens", \.evalTokens, "measure", "tokens an evaluation reads; 0: by eval_iters", 0...Int.max),
         integer("log_interval", \.logInterval, "measure", "updates between lines of progress", 1...1_000_000_000),
-        integer("checkpoint_interval", \.checkpointInterval, "save", "updates between checkpoints; 0: eval_interval", 0...1_000_000_000),
-        number("checkpoint_minutes", \.checkpointMinutes, "save", "minutes between checkpoints; 0: only by updates", "a number >= 0") { $0 >= 0 },
-        integer("keep_checkpoints", \.keepCheckpoints, "save", "newest checkpoints to keep, besides the best; 0: all", 0...1_000_000),
+        integer(
+            "checkpoint_interval", \.checkpointInterval, "save", "updates between checkpoints; 0: eval_interval",
+            0...1_000_000_000),
+        number(
+            "checkpoint_minutes", \.checkpointMinutes, "save", "minutes between checkpoints; 0: only by updates", "a number >= 0"
+        ) { $0 >= 0 },
+        integer(
+            "keep_checkpoints", \.keepCheckpoints, "save", "newest checkpoints to keep, besides the best; 0: all", 0...1_000_000),
         text("device", \.device, "engine", "where to train", ["cpu", "cuda"]),
         text("dtype", \.dtype, "engine", "of activations and matrix products", ["float32", "bfloat16"]),
         integer("threads", \.threads, "engine", "CPU threads; 0: one a core", 0...1024),
-        text("recompute", \.recompute, "engine", "activations to recompute in the backward pass", ["none", "attention", "block"]),
+        text(
+            "recompute", \.recompute, "engine", "activations to recompute in the backward pass", ["none", "attention", "block"]),
         integer("seed", \.seed, "engine", "of initialisation, data order and dropout", 0...Int.max),
         text("data_order", \.dataOrder, "engine", "order of the training blocks", ["shuffle", "sequential", "random"]),
     ]
 
     private static func text(
-        _ key: String, _ path: WritableKeyPath<RunConfig, String> & Sendable, _ group: String, _ help: String, _ choices: [String] = []
+        _ key: String, _ path: WritableKeyPath<RunConfig, String> & Sendable, _ group: String, _ help: String,
+        _ choices: [String] = []
     ) -> ConfigField {
         ConfigField(
             key: key, help: help, group: group, choices: choices,
@@ -101,9 +111,12 @@ extension RunConfig {
     }
 
     private static func integer(
-        _ key: String, _ path: WritableKeyPath<RunConfig, Int> & Sendable, _ group: String, _ help: String, _ range: ClosedRange<Int>
+        _ key: String, _ path: WritableKeyPath<RunConfig, Int> & Sendable, _ group: String, _ help: String,
+        _ range: ClosedRange<Int>
     ) -> ConfigField {
-        let valid = range.upperBound == Int.max ? "a whole number >= \(range.lowerBound)" : "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        let valid =
+            range.upperBound == Int.max
+            ? "a whole number >= \(range.lowerBound)" : "a whole number from \(range.lowerBound) to \(range.upperBound)"
         return ConfigField(
             key: key, help: help, group: group, choices: [],
             set: { config, value in

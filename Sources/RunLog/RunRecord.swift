@@ -42,7 +42,8 @@ public struct RunRecord: Sendable, Equatable {
         if let data {
             object["data"] = try JSONSerialization.jsonObject(with: RunEvent.makeEncoder().encode(data))
         }
-        return try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        return try JSONSerialization.data(
+            withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     }
 
     /// - Throws: `FileError` when the file cannot be read or is not a run record, `ConfigError` for a wrong value in it.

@@ -30,7 +30,8 @@ final class BatchLoader {
                 }
                 // A file that was changed since it was prepared must not make the kernels read outside their tables.
                 let vocabulary = Int32(clamping: model.config.vocabSize)
-                for i in 0..<tokens.count where tokens[i] >= vocabulary || targets[i] >= vocabulary || tokens[i] < 0 || targets[i] < 0 {
+                for i in 0..<tokens.count
+                where tokens[i] >= vocabulary || targets[i] >= vocabulary || tokens[i] < 0 || targets[i] < 0 {
                     throw TrainingError(
                         "token id \(max(tokens[i], targets[i])) in '\(samples.split.files.first?.path ?? "")' is not below vocab_size "
                             + "\(vocabulary): the data was made with another tokenizer or is damaged; prepare it again")

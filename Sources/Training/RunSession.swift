@@ -64,7 +64,8 @@ public final class RunSession {
     ) throws -> Resumption {
         let folder = RunFolder(path)
         guard folder.exists else {
-            throw TrainingError("there is no run to resume in '\(path)' (it has no run.json); leave --resume out to start one", isUsage: true)
+            throw TrainingError(
+                "there is no run to resume in '\(path)' (it has no run.json); leave --resume out to start one", isUsage: true)
         }
         let lock = try FolderLock(folder: path)
         let stored = try folder.readRecord()
@@ -130,7 +131,9 @@ extension Trainer {
         let state = checkpoint.state
         let evaluations = events.filter { $0.event == .eval && $0.step <= state.step && $0.step > 0 }
         // An evaluation may have come after the checkpoint of its step was written.
-        let last = evaluations.compactMap { event in event.valLoss.map { (loss: $0, step: event.step) } }.min { $0.loss < $1.loss }
+        let last = evaluations.compactMap { event in event.valLoss.map { (loss: $0, step: event.step) } }.min {
+            $0.loss < $1.loss
+        }
         var best = state.bestValLoss.flatMap { loss in state.bestStep.map { (loss: loss, step: $0) } }
         if let last, last.loss < best?.loss ?? .infinity { best = last }
         restore(
@@ -143,7 +146,8 @@ extension ModelFacts {
     /// What a checkpoint says of its model, so that its folder can be used away from its run.
     init(_ config: GPTConfig) {
         self.init(
-            nLayer: config.nLayer, nHead: config.nHead, nEmbd: config.nEmbd, blockSize: config.blockSize, vocabSize: config.vocabSize,
+            nLayer: config.nLayer, nHead: config.nHead, nEmbd: config.nEmbd, blockSize: config.blockSize,
+            vocabSize: config.vocabSize,
             bias: config.bias, activation: config.activation.rawValue)
     }
 }

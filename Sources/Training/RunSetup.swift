@@ -43,11 +43,13 @@ public struct RunSetup: Sendable {
         self.dtype = dtype
         self.recompute = recompute
         for split in [dataset.train] + (dataset.val.map { [$0] } ?? []) {
-            _ = try TokenSamples(split: split, kind: .sequential, seed: 0, blockSize: config.blockSize)  // says when it is too short
+            // Says when a split is too short for one block.
+            _ = try TokenSamples(split: split, kind: .sequential, seed: 0, blockSize: config.blockSize)
         }
         guard config.minLr <= config.learningRate else {
             throw TrainingError(
-                "min_lr \(config.minLr) is above learning_rate \(config.learningRate); the rate would rise at the end", isUsage: true)
+                "min_lr \(config.minLr) is above learning_rate \(config.learningRate); the rate would rise at the end",
+                isUsage: true)
         }
     }
 

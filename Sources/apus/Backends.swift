@@ -18,7 +18,8 @@ enum Backends {
 
     private static func kernels(_ name: String) throws -> KernelChoice {
         guard let choice = KernelChoice(rawValue: name) else {
-            throw UsageError("unknown kernels '\(name)'; choose one of \(KernelChoice.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw UsageError(
+                "unknown kernels '\(name)'; choose one of \(KernelChoice.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
     }

@@ -85,17 +85,19 @@ struct BenchCommand: ParsableCommand {
     /// Forward products of the training shapes, each alone.
     private func products(_ gpt: GPTConfig, rows: Int, dtype: DType, backend: any Backend) throws -> [Product] {
         let c = gpt.nEmbd
-        return try [("qkv", 3 * c, c), ("attention projection", c, c), ("fc", 4 * c, c), ("mlp projection", c, 4 * c)].map { name, n, k in
+        return try [("qkv", 3 * c, c), ("attention projection", c, c), ("fc", 4 * c, c), ("mlp projection", c, 4 * c)].map {
+            name, n, k in
             var plan = ArenaPlan()
             let slots = [plan.reserve(dtype, [rows, n]), plan.reserve(dtype, [rows, k]), plan.reserve(dtype, [n, k])]
             let memory = try backend.allocate(byteCount: plan.byteCount)
             let t = slots.map { $0.tensor(in: memory) }
-            let best = (0..<10).map { _ in
-                Self.seconds {
-                    backend.matmulForward(out: t[0], x: t[1], weight: t[2], bias: nil, epilogue: .none)
-                    backend.synchronize()
-                }
-            }.min() ?? .infinity
+            let best =
+                (0..<10).map { _ in
+                    Self.seconds {
+                        backend.matmulForward(out: t[0], x: t[1], weight: t[2], bias: nil, epilogue: .none)
+                        backend.synchronize()
+                    }
+                }.min() ?? .infinity
             return Product(name: name, n: n, k: k, flops: 2 * Double(rows) * Double(n) * Double(k) / best)
         }
     }
@@ -107,7 +109,8 @@ struct BenchCommand: ParsableCommand {
         let backend = TimedBackend(base)
         let weights = try GPTWeights(gpt, dtype: dtype, on: backend)
         weights.initialize(seed: 1)
-        let model = try GPT(weights: weights, batch: config.batchSize, length: config.blockSize, training: true, recompute: recompute)
+        let model = try GPT(
+            weights: weights, batch: config.batchSize, length: config.blockSize, training: true, recompute: recompute)
         guard let gradients = model.gradients else { return ([], .infinity) }
         let parameters = gpt.parameters.enumerated().map { index, parameter in
             OptimizedParameter(
@@ -115,7 +118,8 @@ struct BenchCommand: ParsableCommand {
                 gradient: gradients.tensors[index], decays: parameter.decays, learningRateMultiplier: 1)
         }
         let optimizer = try AdamW(
-            parameters, gradients: gradients.flat, state: model.state, workspace: model.workspace, options: AdamWOptions(), on: backend)
+            parameters, gradients: gradients.flat, state: model.state, workspace: model.workspace, options: AdamWOptions(),
+            on: backend)
         let ids = (0..<model.sizes.rows).map { Int32(($0 * 7919) % gpt.vocabSize) }
         var times: [Double] = []
         for index in 0...steps {
@@ -131,7 +135,8 @@ struct BenchCommand: ParsableCommand {
         }
         let sorted = times.dropFirst().sorted()
         let entries = backend.entries.mapValues { entry in
-            TimedBackend.Entry(calls: entry.calls / steps, seconds: entry.seconds / Double(steps), flops: entry.flops / Double(steps))
+            TimedBackend.Entry(
+                calls: entry.calls / steps, seconds: entry.seconds / Double(steps), flops: entry.flops / Double(steps))
         }
         return (entries.sorted { $0.value.seconds > $1.value.seconds }.map { ($0.key, $0.value) }, sorted[sorted.count / 2])
     }
@@ -148,11 +153,14 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func show(
-        _ ceiling: Double, _ bandwidth: Double, _ products: [Product], _ entries: [(String, TimedBackend.Entry)], _ seconds: Double,
+        _ ceiling: Double, _ bandwidth: Double, _ products: [Product], _ entries: [(String, TimedBackend.Entry)],
+        _ seconds: Double,
         _ tokensPerSecond: Double, _ generated: Double, _ shape: ModelShape
     ) {
         func row(_ name: String, _ values: String...) {
-            print(name.padding(toLength: 34, withPad: " ", startingAt: 0) + values.map { String(repeating: " ", count: max(0, 12 - $0.count)) + $0 }.joined())
+            print(
+                name.padding(toLength: 34, withPad: " ", startingAt: 0)
+                    + values.map { String(repeating: " ", count: max(0, 12 - $0.count)) + $0 }.joined())
         }
         func gflops(_ value: Double) -> String { Format.decimals(value / 1e9, 0) }
         func share(_ value: Double) -> String { ceiling > 0 ? Format.decimals(100 * value / ceiling, 0) + " %" : "" }
@@ -160,7 +168,9 @@ struct BenchCommand: ParsableCommand {
         row("  matmul 1536 x 1536 x 1536", gflops(ceiling), "")
         row("  memory, float32 to bfloat16", "", Format.decimals(bandwidth / 1e9, 1))
         row("products", "GFLOP/s", "of ceiling")
-        for product in products { row("  \(product.name) \(product.k) -> \(product.n)", gflops(product.flops), share(product.flops)) }
+        for product in products {
+            row("  \(product.name) \(product.k) -> \(product.n)", gflops(product.flops), share(product.flops))
+        }
         row("one update", "ms", "share", "GFLOP/s", "of ceiling")
         for (name, entry) in entries where entry.seconds > 0 {
             let rate = entry.flops / entry.seconds
@@ -168,20 +178,26 @@ struct BenchCommand: ParsableCommand {
                 "  \(name)", Format.decimals(entry.seconds * 1e3, 1), Format.decimals(100 * entry.seconds / seconds, 1) + " %",
                 rate > 0 ? gflops(rate) : "", rate > 0 ? share(rate) : "")
         }
-        row("  all", Format.decimals(seconds * 1e3, 1), "", gflops(tokensPerSecond * shape.flopsPerToken), share(tokensPerSecond * shape.flopsPerToken))
+        row(
+            "  all", Format.decimals(seconds * 1e3, 1), "", gflops(tokensPerSecond * shape.flopsPerToken),
+            share(tokensPerSecond * shape.flopsPerToken))
         row("training tokens/s", Format.decimals(tokensPerSecond, 0))
         row("generation tokens/s", Format.decimals(generated, 1))
     }
 
     private func printJSON(
-        _ ceiling: Double, _ bandwidth: Double, _ products: [Product], _ entries: [(String, TimedBackend.Entry)], _ seconds: Double,
+        _ ceiling: Double, _ bandwidth: Double, _ products: [Product], _ entries: [(String, TimedBackend.Entry)],
+        _ seconds: Double,
         _ tokensPerSecond: Double, _ generated: Double, _ shape: ModelShape
     ) throws {
         let object: [String: Any] = [
             "ceilings": ["matmul_flops": ceiling, "memory_bytes_per_second": bandwidth],
             "matmul": products.map { ["name": $0.name, "n": $0.n, "k": $0.k, "gflops": $0.flops / 1e9] as [String: Any] },
             "step": entries.map { name, entry in
-                ["op": name, "calls": entry.calls, "ms": entry.seconds * 1e3, "gflops": entry.seconds > 0 ? entry.flops / entry.seconds / 1e9 : 0]
+                [
+                    "op": name, "calls": entry.calls, "ms": entry.seconds * 1e3,
+                    "gflops": entry.seconds > 0 ? entry.flops / entry.seconds / 1e9 : 0,
+                ]
                     as [String: Any]
             },
             "step_ms": seconds * 1e3, "tokens_per_second": tokensPerSecond, "generation_tokens_per_second": generated,

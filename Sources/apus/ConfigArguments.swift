@@ -33,8 +33,11 @@ struct ConfigArguments {
                 try apply(file: argument)
                 continue
             }
-            guard argument.hasPrefix("--") else { throw UsageError("unknown option '\(argument)'; options are written --name value") }
-            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard argument.hasPrefix("--") else {
+                throw UsageError("unknown option '\(argument)'; options are written --name value")
+            }
+            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+                String.init)
             let name = parts[0].replacingOccurrences(of: "-", with: "_"), key = Self.aliases[name] ?? name
             let value: String
             if parts.count == 2 {

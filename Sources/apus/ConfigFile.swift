@@ -23,7 +23,8 @@ enum ConfigFile {
             let table = try TOMLTable(string: text)
             return try table.keys.sorted().map { key in
                 guard let value = table[key], let plain = plain(value) else {
-                    throw UsageError("\(path): '\(key)' is not a number, text or boolean; the configuration is flat, one key a line")
+                    throw UsageError(
+                        "\(path): '\(key)' is not a number, text or boolean; the configuration is flat, one key a line")
                 }
                 return (key, plain, path)
             }

@@ -28,7 +28,8 @@ struct DoctorCommand: ParsableCommand {
         let findings = [try processor(), kernels(), memory(), disk(), vocabulary(), tool("curl", "downloads GPT-2's vocabulary")]
         if json {
             let list = findings.map { finding in
-                ["name": finding.name, "ok": finding.isGood, "value": finding.value, "mend": finding.mend ?? NSNull()] as [String: Any]
+                ["name": finding.name, "ok": finding.isGood, "value": finding.value, "mend": finding.mend ?? NSNull()]
+                    as [String: Any]
             }
             let data = try JSONSerialization.data(
                 withJSONObject: ["version": apusVersion, "findings": list], options: [.sortedKeys, .withoutEscapingSlashes])
@@ -37,7 +38,9 @@ struct DoctorCommand: ParsableCommand {
         }
         print("apus \(apusVersion)")
         for finding in findings {
-            print("\(finding.isGood ? "ok   " : "-    ")\(finding.name.padding(toLength: 12, withPad: " ", startingAt: 0))\(finding.value)")
+            print(
+                "\(finding.isGood ? "ok   " : "-    ")\(finding.name.padding(toLength: 12, withPad: " ", startingAt: 0))\(finding.value)"
+            )
             if let mend = finding.mend { print("                 \(mend)") }
         }
     }
@@ -50,10 +53,13 @@ struct DoctorCommand: ParsableCommand {
     private func kernels() -> Finding {
         let have = KernelChoice.available.map(\.rawValue).joined(separator: ", "), best = KernelChoice.best
         let missing = KernelChoice.allCases.filter { $0 > best }.map(\.rawValue)
-        let value = "\(best.rawValue) is used; this CPU runs \(have)" + (missing.isEmpty ? "" : ", not \(missing.joined(separator: ", "))")
+        let value =
+            "\(best.rawValue) is used; this CPU runs \(have)"
+            + (missing.isEmpty ? "" : ", not \(missing.joined(separator: ", "))")
         return Finding(
             name: "kernels", isGood: best > .portable, value: value,
-            mend: best > .portable ? nil : "training will be slow: no AVX2; a virtual machine may hide it (try its CPU type \"host\")")
+            mend: best > .portable
+                ? nil : "training will be slow: no AVX2; a virtual machine may hide it (try its CPU type \"host\")")
     }
 
     private func memory() -> Finding {
@@ -80,7 +86,8 @@ struct DoctorCommand: ParsableCommand {
         } catch {
             let known = (error as? TokenizerError)?.description ?? (error as? FileError)?.description ?? "\(error)"
             return Finding(
-                name: "vocabulary", isGood: false, value: "GPT-2's is not cached: fetched on first use, or name its folder by --vocab",
+                name: "vocabulary", isGood: false,
+                value: "GPT-2's is not cached: fetched on first use, or name its folder by --vocab",
                 mend: known)
         }
     }

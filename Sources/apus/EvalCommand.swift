@@ -53,7 +53,9 @@ struct EvalCommand: ParsableCommand {
     var quiet = false
 
     func run() throws {
-        guard batchSize >= 1, maxTokens >= 0 else { throw UsageError("--batch-size must be at least 1 and --max-tokens at least 0") }
+        guard batchSize >= 1, maxTokens >= 0 else {
+            throw UsageError("--batch-size must be at least 1 and --max-tokens at least 0")
+        }
         let backend = try Backends.make(device: device, threads: threads, isa: isa)
         let dataset = try TokenDataset.open(folder: data)
         guard split == "val" || split == "train" else { throw UsageError("unknown split '\(split)'; choose train or val") }
@@ -77,7 +79,8 @@ struct EvalCommand: ParsableCommand {
         if StopSignal.isSet { throw ExitCode(Failure.interrupted) }
         guard let result else { throw UsageError("the split has no complete block of \(length) tokens") }
         let bytes = try dataset.tokenizerPath.map {
-            TokenByteLengths(try LoadedModel.tokenizer(at: $0)).count(samples.evaluationTargets(blocks: result.blocks), of: tokens)
+            TokenByteLengths(try LoadedModel.tokenizer(at: $0)).count(
+                samples.evaluationTargets(blocks: result.blocks), of: tokens)
         }
         show(result, bitsPerByte: bytes.flatMap { result.bitsPerByte(bytes: $0) }, of: loaded)
     }
@@ -85,7 +88,8 @@ struct EvalCommand: ParsableCommand {
     private func show(_ result: Evaluation, bitsPerByte: Double?, of loaded: LoadedModel) {
         if json {
             var object: [String: Any] = [
-                "loss": result.loss, "perplexity": exp(result.loss), "tokens": result.tokens, "blocks": result.blocks, "split": split,
+                "loss": result.loss, "perplexity": exp(result.loss), "tokens": result.tokens, "blocks": result.blocks,
+                "split": split,
                 "model": loaded.description,
             ]
             object["bits_per_byte"] = bitsPerByte

@@ -19,7 +19,9 @@ struct SampleCommand: ParsableCommand {
     @Option(name: .customLong("out-dir"), help: ArgumentHelp("nanoGPT's way to name the model.", visibility: .hidden))
     var outDir: String?
 
-    @Option(name: .customLong("init-from"), help: ArgumentHelp("nanoGPT's way to name the model: resume, or a path.", visibility: .hidden))
+    @Option(
+        name: .customLong("init-from"),
+        help: ArgumentHelp("nanoGPT's way to name the model: resume, or a path.", visibility: .hidden))
     var initFrom: String?
 
     @Option(help: "Which checkpoint of a run: best, latest or a step [the best, else the latest].")
@@ -76,7 +78,9 @@ struct SampleCommand: ParsableCommand {
     func run() throws {
         let sampling = SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed)
         if let problem = sampling.problem { throw UsageError(problem) }
-        guard numSamples >= 1, maxNewTokens >= 1 else { throw UsageError("--num-samples and --max-new-tokens must be at least 1") }
+        guard numSamples >= 1, maxNewTokens >= 1 else {
+            throw UsageError("--num-samples and --max-new-tokens must be at least 1")
+        }
         guard let path = model ?? outDir ?? (initFrom == "resume" ? nil : initFrom) else {
             throw UsageError("no model given: apus sample RUN, where RUN is a folder that `apus train` made")
         }
@@ -114,7 +118,8 @@ struct SampleCommand: ParsableCommand {
             if json { text += piece } else { Console.stream(piece) }
         }
         if let start, !json { emit(try startText(start)) }
-        generator.generate(prompt: prompt, maxNewTokens: maxNewTokens, firstSample: sample, stop: { StopSignal.isSet }) { _, token in
+        generator.generate(prompt: prompt, maxNewTokens: maxNewTokens, firstSample: sample, stop: { StopSignal.isSet }) {
+            _, token in
             if token == stop { return }
             ids.append(Int(token))
             emit(decoder.decode(UInt32(token)))
@@ -122,7 +127,8 @@ struct SampleCommand: ParsableCommand {
         emit(decoder.finish())
         if json {
             let line = try JSONSerialization.data(
-                withJSONObject: ["sample": sample, "text": text, "tokens": ids.count, "ids": ids], options: [.sortedKeys, .withoutEscapingSlashes])
+                withJSONObject: ["sample": sample, "text": text, "tokens": ids.count, "ids": ids],
+                options: [.sortedKeys, .withoutEscapingSlashes])
             Console.stream(String(decoding: line, as: UTF8.self) + "\n")
         } else {
             Console.stream(sample + 1 < numSamples ? "\n---------------\n" : "\n")

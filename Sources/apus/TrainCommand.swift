@@ -104,6 +104,7 @@ struct TrainCommand: ParsableCommand {
         var config = changes?.config ?? resumption.session.record.config
         config.outDir = path
         let setup = try RunSetup(config)
+        try checkData(setup, resumption.session.record, isNamed: changes?.given.contains("data") ?? false)
         let backend = try Backends.make(setup.config, isa: isa)
         let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
         let memory = RunMemory.plan(setup, backend: backend)
@@ -119,6 +120,16 @@ struct TrainCommand: ParsableCommand {
         event.path = resumption.checkpoint?.info.name
         event.message = resumption.checkpoint == nil ? "no checkpoint was written before; starting again" : nil
         try drive(trainer, resumption.session, display, first: event, backend, memory)
+    }
+
+    /// A folder whose content changed since would be another run under the same name; naming it again says that this is meant.
+    private func checkData(_ setup: RunSetup, _ record: RunRecord, isNamed: Bool) throws {
+        guard let then = record.data, !isNamed else { return }
+        let now = setup.dataset.runData
+        guard now.trainTokens != then.trainTokens || now.tokenizer != then.tokenizer else { return }
+        throw UsageError(
+            "the data in '\(setup.dataset.folder)' changed since the run was started (\(then.trainTokens) training tokens then, "
+                + "\(now.trainTokens) now); bring the old data back, or add --data \(setup.dataset.folder) to go on with the new")
     }
 
     /// What a stored run is made of cannot change under it.
@@ -143,7 +154,8 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func drive(
-        _ trainer: Trainer, _ session: RunSession, _ display: TrainingDisplay, first: RunEvent, _ backend: any Backend, _ memory: RunMemory
+        _ trainer: Trainer, _ session: RunSession, _ display: TrainingDisplay, first: RunEvent, _ backend: any Backend,
+        _ memory: RunMemory
     ) throws {
         StopSignal.listen()
         trainer.ceilingFlops = MatmulCeiling.measure(backend, dtype: trainer.setup.dtype)

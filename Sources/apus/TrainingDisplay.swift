@@ -31,14 +31,19 @@ final class TrainingDisplay {
         guard !quiet else { return }
         let config = setup.config, shape = config.shape, data = setup.dataset
         let size = ModelShape.short(shape.parameters)
-        line("model", "\(size) parameters: \(config.nLayer) layers, \(config.nHead) heads, \(config.nEmbd) wide, context \(config.blockSize), vocabulary \(config.vocabSize)")
+        line(
+            "model",
+            "\(size) parameters: \(config.nLayer) layers, \(config.nHead) heads, \(config.nEmbd) wide, context \(config.blockSize), vocabulary \(config.vocabSize)"
+        )
         let val = data.val.map { "\(Format.count(Double($0.count))) validation" } ?? "no validation"
         line("data", "\(data.folder): \(Format.count(Double(data.train.count))) training tokens, \(val)")
         let seen = Double(config.tokensPerStep) * Double(config.maxIters)
         let epochs = seen / Double(max(data.train.count, 1))
         line(
-            "run", "\(config.maxIters) updates x \(Format.count(Double(config.tokensPerStep))) tokens = \(Format.count(seen)) "
-                + "(\(Format.decimals(epochs, epochs < 10 ? 1 : 0)) epochs, \(Format.decimals(seen / Double(shape.parameters), 1)) a parameter)")
+            "run",
+            "\(config.maxIters) updates x \(Format.count(Double(config.tokensPerStep))) tokens = \(Format.count(seen)) "
+                + "(\(Format.decimals(epochs, epochs < 10 ? 1 : 0)) epochs, \(Format.decimals(seen / Double(shape.parameters), 1)) a parameter)"
+        )
         line("device", "\(backend.deviceName), \(backend.kernelName), \(config.dtype)")
         let m = memory.model
         let parts = [
@@ -47,7 +52,9 @@ final class TrainingDisplay {
         ].map { "\($0.0) \(MemoryError.text($0.1))" }.joined(separator: ", ")
         let available = backend.availableBytes.map { " of \(MemoryError.text($0)) available" } ?? ""
         line("memory", "\(MemoryError.text(memory.total))\(available): \(parts)")
-        if data.val == nil { Console.warning("there is no validation split: over-fitting cannot be seen; prepare with --val-fraction") }
+        if data.val == nil {
+            Console.warning("there is no validation split: over-fitting cannot be seen; prepare with --val-fraction")
+        }
     }
 
     private func line(_ name: String, _ text: String) {
@@ -63,7 +70,8 @@ final class TrainingDisplay {
         case .eval: evaluation(event)
         case .skip, .warning: message("step \(event.step): \(event.message ?? event.code ?? "")")
         case .resume:
-            Console.note("resume  step \(event.step)" + (event.path.map { " from \($0)" } ?? "") + (event.message.map { ": " + $0 } ?? ""))
+            Console.note(
+                "resume  step \(event.step)" + (event.path.map { " from \($0)" } ?? "") + (event.message.map { ": " + $0 } ?? ""))
         case .rollback: message("rolled back to step \(event.step): \(event.message ?? "")")
         case .start, .checkpoint, .end: break
         }

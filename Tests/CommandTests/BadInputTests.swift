@@ -59,8 +59,11 @@ import Testing
     @Test func badDatasets() throws {
         let folder = try TemporaryFolder()
         func train() -> [String] {
-            ["train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "3", "--n-layer", "1", "--n-head", "1", "--n-embd", "8",
-             "--block-size", "8", "--vocab-size", "50"]
+            [
+                "train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "3", "--n-layer", "1", "--n-head", "1",
+                "--n-embd", "8",
+                "--block-size", "8", "--vocab-size", "50",
+            ]
         }
         try FileManager.default.createDirectory(atPath: folder("data"), withIntermediateDirectories: true)
         try Program.expect(1, "no train.bin", train())
@@ -73,13 +76,18 @@ import Testing
         try folder.write("data/train.bin", Data((0..<100).flatMap { [UInt8($0), 0] }))
         try Program.expect(2, "ids up to 99", train())
         #expect(!FileManager.default.fileExists(atPath: folder("run")))
-        try Program.expect(2, "n_embd 10 is not divisible by n_head 4", train().map { $0 == "50" ? "128" : $0 } + ["--n-embd", "10", "--n-head", "4"])
+        try Program.expect(
+            2, "n_embd 10 is not divisible by n_head 4",
+            train().map { $0 == "50" ? "128" : $0 } + ["--n-embd", "10", "--n-head", "4"])
     }
 
     @Test func aRunInUseAndADamagedCheckpoint() throws {
         let folder = try WholePathTests.prepared()
-        let arguments = ["train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "100000", "--eval-interval", "0",
-            "--checkpoint-interval", "5", "--threads", "1"] + WholePathTests.small
+        let arguments =
+            [
+                "train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "100000", "--eval-interval", "0",
+                "--checkpoint-interval", "5", "--threads", "1",
+            ] + WholePathTests.small
         let (process, finish) = try Program.start(arguments)
         for _ in 0..<3000 {
             if FileManager.default.fileExists(atPath: folder("run") + "/checkpoints/step-00000010") { break }

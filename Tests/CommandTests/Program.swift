@@ -39,7 +39,9 @@ struct Program {
             process,
             {
                 process.waitUntilExit()
-                func text(_ name: String) -> String { String(decoding: FileManager.default.contents(atPath: scratch(name)) ?? Data(), as: UTF8.self) }
+                func text(_ name: String) -> String {
+                    String(decoding: FileManager.default.contents(atPath: scratch(name)) ?? Data(), as: UTF8.self)
+                }
                 return Result(code: process.terminationStatus, output: text("out"), errors: text("err"))
             }
         )
@@ -51,7 +53,9 @@ struct Program {
     }
 
     /// Fails the test unless the program ended with this code and said this.
-    static func expect(_ code: Int32, _ sentence: String, _ arguments: [String], location: SourceLocation = #_sourceLocation) throws {
+    static func expect(_ code: Int32, _ sentence: String, _ arguments: [String], location: SourceLocation = #_sourceLocation)
+        throws
+    {
         let result = try start(arguments).1()
         #expect(result.code == code, "\(arguments): \(result.errors)", sourceLocation: location)
         #expect(result.errors.contains(sentence), "\(arguments): \(result.errors)", sourceLocation: location)

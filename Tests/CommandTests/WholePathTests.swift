@@ -10,7 +10,8 @@ import Testing
 
     static func prepared() throws -> TemporaryFolder {
         let folder = try TemporaryFolder()
-        let result = try Program.run("prepare", "stories:400", "--out", folder("data"), "--tokenizer", "bpe:400", "--val-fraction", "0.1")
+        let result = try Program.run(
+            "prepare", "stories:400", "--out", folder("data"), "--tokenizer", "bpe:400", "--val-fraction", "0.1")
         #expect(result.code == 0, "\(result.errors)")
         return folder
     }
@@ -22,9 +23,12 @@ import Testing
             #expect(FileManager.default.fileExists(atPath: data + "/" + name), "\(name)")
         }
         let train = try Program.start(
-            ["train", "--data", data, "--out", run, "--max-iters", "40", "--eval-interval", "20", "--learning-rate", "1e-2"] + Self.small).1()
+            ["train", "--data", data, "--out", run, "--max-iters", "40", "--eval-interval", "20", "--learning-rate", "1e-2"]
+                + Self.small
+        ).1()
         #expect(train.code == 0, "\(train.errors)")
-        #expect(train.errors.contains("parameters") && train.errors.contains("memory") && train.errors.contains("eval    step 40"))
+        #expect(
+            train.errors.contains("parameters") && train.errors.contains("memory") && train.errors.contains("eval    step 40"))
         #expect(train.output.isEmpty)
 
         let evaluation = try Program.run("eval", run, "--data", data, "--json")
@@ -34,7 +38,9 @@ import Testing
         #expect(abs((try evaluation.object["perplexity"] as? Double ?? 0) / exp(loss) - 1) < 1e-9)
         #expect((try evaluation.object["bits_per_byte"] as? Double ?? 0) > 0)
 
-        let samples = try (0..<2).map { _ in try Program.run("sample", run, "--max-new-tokens", "30", "--start", "One day", "--seed", "7") }
+        let samples = try (0..<2).map { _ in
+            try Program.run("sample", run, "--max-new-tokens", "30", "--start", "One day", "--seed", "7")
+        }
         #expect(samples[0].code == 0, "\(samples[0].errors)")
         #expect(samples[0].output.hasPrefix("One day"))
         #expect(samples[0].output == samples[1].output)
@@ -57,7 +63,10 @@ import Testing
     @Test func interruptAndResume() throws {
         let folder = try Self.prepared()
         func arguments(_ run: String) -> [String] {
-            ["train", "--data", folder("data"), "--out", folder(run), "--max-iters", "2000", "--eval-interval", "0", "--threads", "1"] + Self.small
+            [
+                "train", "--data", folder("data"), "--out", folder(run), "--max-iters", "2000", "--eval-interval", "0",
+                "--threads", "1",
+            ] + Self.small
         }
         #expect(try Program.start(arguments("whole")).1().code == 0)
         let (process, finish) = try Program.start(arguments("parts"))
@@ -74,11 +83,24 @@ import Testing
         let second = try Program.run("train", "--resume", "--out", folder("parts"))
         #expect(second.code == 0, "\(second.errors)")
         for file in ["model.safetensors", "optimizer.safetensors"] {
-            let parts = ["whole", "parts"].map { FileManager.default.contents(atPath: folder($0) + "/checkpoints/step-00002000/" + file) }
+            let parts = ["whole", "parts"].map {
+                FileManager.default.contents(atPath: folder($0) + "/checkpoints/step-00002000/" + file)
+            }
             #expect(parts[0] != nil && parts[0] == parts[1], "\(file)")
         }
         // Once complete, a run has nothing left to do.
         #expect(try Program.run("train", "--resume", "--out", folder("parts")).code == 0)
+        // Other data under the same name is not gone on with unseen.
+        let more = try Program.run(
+            "prepare", "stories:500", "--out", folder("more"), "--tokenizer", folder("data") + "/tokenizer.json")
+        #expect(more.code == 0, "\(more.errors)")
+        try FileManager.default.moveItem(atPath: folder("data"), toPath: folder("old"))
+        try FileManager.default.moveItem(atPath: folder("more"), toPath: folder("data"))
+        let changed = try Program.run("train", "--resume", "--out", folder("parts"), "--max-iters", "2001")
+        #expect(changed.code == 2 && changed.errors.contains("changed since the run was started"), "\(changed.errors)")
+        let named = try Program.run(
+            "train", "--resume", "--out", folder("parts"), "--max-iters", "2001", "--data", folder("data"))
+        #expect(named.code == 0, "\(named.errors)")
     }
 
     @Test func nanoGPTsSpelling() throws {
@@ -99,7 +121,8 @@ import Testing
             learning_rate = 1e-3
             """)
         let result = try Program.run(
-            "train", folder("train_tiny.py"), "--data=" + folder("data"), "--out_dir=" + folder("run"), "--max_iters=6", "--compile=False")
+            "train", folder("train_tiny.py"), "--data=" + folder("data"), "--out_dir=" + folder("run"), "--max_iters=6",
+            "--compile=False")
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.errors.contains("'compile' has no meaning here"))
         let record = try RunFolder(folder("run")).readRecord()
@@ -111,7 +134,8 @@ import Testing
     @Test func eventsAsJSON() throws {
         let folder = try Self.prepared()
         let result = try Program.start(
-            ["train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "3", "--json", "--quiet"] + Self.small).1()
+            ["train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "3", "--json", "--quiet"] + Self.small
+        ).1()
         #expect(result.errors.isEmpty)
         let kinds = try result.output.split(separator: "\n").map {
             try RunEvent.makeDecoder().decode(RunEvent.self, from: Data($0.utf8)).event

@@ -145,7 +145,9 @@ import Testing
 
     @Test func brokenLogitsAreNeverChosen() {
         let sampler = Sampler(SamplingOptions(temperature: 1, topK: 0))
-        [Float.nan, .infinity, -1, .nan].withUnsafeBufferPointer { for i in 0..<50 { #expect(sampler.choose($0, sample: i, position: 0) == 2) } }
+        [Float.nan, .infinity, -1, .nan].withUnsafeBufferPointer {
+            for i in 0..<50 { #expect(sampler.choose($0, sample: i, position: 0) == 2) }
+        }
         [Float.nan].withUnsafeBufferPointer { #expect(sampler.choose($0, sample: 0, position: 0) == 0) }
     }
 

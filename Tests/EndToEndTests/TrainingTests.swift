@@ -12,7 +12,10 @@ import Training
 @Suite struct TrainingTests {
     @Test func theLossFallsToWhatTheLanguageAllows() throws {
         let bench = try Workbench()
-        let result = try bench.start(bench.config { $0.maxIters = 150; $0.evalInterval = 50 })
+        let result = try bench.start(
+            bench.config {
+                $0.maxIters = 150; $0.evalInterval = 50
+            })
         let evaluations = result.events.filter { $0.event == .eval }
         let first = try #require(evaluations.first?.valLoss), last = try #require(evaluations.last?.valLoss)
         // At first every one of 40 words is as likely as another.
@@ -51,7 +54,8 @@ import Training
                     $0.maxIters = 6
                     $0.evalInterval = 0
                     $0.dropout = dropout
-                }).losses
+                }
+            ).losses
         }
         for other in losses.dropFirst() {
             // Only the order of float32 sums differs.
@@ -69,7 +73,8 @@ import Training
                     $0.dropout = 0.1
                     $0.maxIters = 5
                     $0.evalInterval = 0
-                }).losses
+                }
+            ).losses
         }
         #expect(losses[0] == losses[1])
     }
@@ -112,7 +117,8 @@ import Training
         let first = try #require(results[0])
         #expect(first.blocks == 10 && first.tokens == 240)
         for other in results.dropFirst() {
-            let loss = try #require(other).loss, error = try #require(other?.standardError), expected = try #require(first.standardError)
+            let loss = try #require(other).loss, error = try #require(other?.standardError),
+                expected = try #require(first.standardError)
             #expect(abs(loss - first.loss) < 1e-6)
             #expect(abs(error - expected) < 1e-6)
         }
@@ -128,7 +134,10 @@ import Training
 
     @Test func aBatchThatDoesNotFitIsRefusedBeforeTheFirstStep() throws {
         let bench = try Workbench()
-        let setup = try RunSetup(bench.config { $0.batchSize = 60_000; $0.blockSize = 1024; $0.nEmbd = 4096; $0.nHead = 32 })
+        let setup = try RunSetup(
+            bench.config {
+                $0.batchSize = 60_000; $0.blockSize = 1024; $0.nEmbd = 4096; $0.nHead = 32
+            })
         let backend = try CPUBackend(threads: 1)
         let memory = RunMemory.plan(setup, backend: backend)
         #expect { try memory.check(backend) } throws: { error in

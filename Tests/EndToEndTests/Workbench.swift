@@ -57,7 +57,8 @@ struct Workbench {
         let outcome: TrainingOutcome
         /// Losses by step.
         var losses: [Int: Double] {
-            Dictionary(events.filter { $0.event == .step }.compactMap { e in e.loss.map { (e.step, $0) } }, uniquingKeysWith: { $1 })
+            Dictionary(
+                events.filter { $0.event == .step }.compactMap { e in e.loss.map { (e.step, $0) } }, uniquingKeysWith: { $1 })
         }
         var weights: [Float] {
             let flat = trainer.weights.masters.flat
@@ -80,7 +81,9 @@ struct Workbench {
         return try drive(trainer, session, stopAfter: stopAfter)
     }
 
-    func resume(_ path: String, threads: Int = 2, stopAfter: Int? = nil, change: (inout RunConfig) -> Void = { _ in }) throws -> Result {
+    func resume(_ path: String, threads: Int = 2, stopAfter: Int? = nil, change: (inout RunConfig) -> Void = { _ in }) throws
+        -> Result
+    {
         let resumption = try RunSession.resume(path)
         var config = resumption.session.record.config
         change(&config)

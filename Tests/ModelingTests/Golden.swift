@@ -46,7 +46,9 @@ struct Golden {
         losses = file.loss
         gradNorms = file.grad_norm_before_clip
         rates = file.lr
-        tokens = try Data(contentsOf: URL(fileURLWithPath: folder + "/tokens.bin")).withUnsafeBytes { Array($0.bindMemory(to: UInt16.self)) }
+        tokens = try Data(contentsOf: URL(fileURLWithPath: folder + "/tokens.bin")).withUnsafeBytes {
+            Array($0.bindMemory(to: UInt16.self))
+        }
     }
 
     func tensor(_ file: String, _ name: String) throws -> [Float] {
@@ -94,7 +96,8 @@ final class TrainingRig {
                 gradient: gradients.tensors[index], decays: parameter.decays, learningRateMultiplier: 1)
         }
         optimizer = try AdamW(
-            parameters, gradients: gradients.flat, state: model.state, workspace: model.workspace, options: golden.options, on: backend)
+            parameters, gradients: gradients.flat, state: model.state, workspace: model.workspace, options: golden.options,
+            on: backend)
     }
 
     /// The summed gradient of one update, nothing applied.

@@ -56,7 +56,9 @@ import Testing
 
     @Test(arguments: Golden.names) func learningRates(name: String) throws {
         let golden = try Golden(name)
-        for (step, rate) in golden.rates.enumerated() { #expect(abs(golden.schedule.rate(step) / rate - 1) < 1e-12, "step \(step)") }
+        for (step, rate) in golden.rates.enumerated() {
+            #expect(abs(golden.schedule.rate(step) / rate - 1) < 1e-12, "step \(step)")
+        }
     }
 
     @Test func lossDoesNotDependOnTheNumberOfThreads() throws {

@@ -46,7 +46,9 @@ import Testing
         #expect(config.resolved().lrSchedule == "constant")
     }
 
-    @Test(arguments: [("6e3", ConfigValue.number(6000)), ("12", .integer(12)), ("False", .boolean(false)), ("shuffle", .text("shuffle"))])
+    @Test(arguments: [
+        ("6e3", ConfigValue.number(6000)), ("12", .integer(12)), ("False", .boolean(false)), ("shuffle", .text("shuffle")),
+    ])
     func typedValues(text: String, value: ConfigValue) { #expect(ConfigValue(typed: text) == value) }
 
     /// The sizes that nanoGPT prints.

@@ -46,7 +46,9 @@ import Testing
         let encoder = RunEvent.makeEncoder()
         var eval = RunEvent(.eval, step: 4)
         eval.valLoss = 3
-        let events = [RunEvent(.start, step: 0), step(1), step(2), step(3), step(4), eval, RunEvent(.resume, step: 2), step(3, loss: 9)]
+        let events = [
+            RunEvent(.start, step: 0), step(1), step(2), step(3), step(4), eval, RunEvent(.resume, step: 2), step(3, loss: 9),
+        ]
         let data = Data(events.map { String(decoding: (try? encoder.encode($0)) ?? Data(), as: UTF8.self) + "\n" }.joined().utf8)
         let file = MetricsFile.parse(data)
         #expect(file.lines.count == 8)
