@@ -9,7 +9,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "apus", targets: ["apus"]),
-        .library(name: "ApusTokenization", targets: ["Tokenization"]),
+        .library(name: "ApusTokenization", targets: ["Tokenization", "Storage"]),
         .library(name: "ApusData", targets: ["Corpus", "Parquet"]),
         .library(name: "ApusModel", targets: ["Compute", "ComputeCPU", "Modeling", "Optimization", "Checkpoints", "Training", "Generation"]),
         .library(name: "ApusHealth", targets: ["Health", "RunLog"]),
@@ -24,7 +24,7 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "TOMLKit", package: "TOMLKit"),
                 "Health", "Training", "Generation", "Corpus", "Checkpoints", "RunLog", "Modeling", "Optimization", "ComputeCPU",
-                "Compute", "Tokenization", "Storage",
+                "Compute", "Tokenization", "Storage", "Remote",
             ]),
         .target(name: "Health", dependencies: ["RunLog"]),
         .target(name: "Training", dependencies: ["Modeling", "Optimization", "Corpus", "Checkpoints", "RunLog", "Storage"]),
@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "ComputeCPU", dependencies: ["Compute", "CKernels"]),
         .target(name: "Compute"),
         .target(name: "Tokenization", dependencies: ["Storage", "CTokenization"]),
+        .target(name: "Remote", dependencies: ["Storage"]),
         .target(name: "Parquet", dependencies: ["Storage", "CCodecs"]),
         .target(name: "Storage", dependencies: ["CHash"]),
         .target(name: "CKernels"),
@@ -52,6 +53,7 @@ let package = Package(
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CTokenization", "Storage"]),
         .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),
+        .testTarget(name: "RemoteTests", dependencies: ["Remote", "Storage"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Compute", "Storage"]),
         .testTarget(name: "HealthTests", dependencies: ["Health", "RunLog"]),
         .testTarget(name: "ModelingTests", dependencies: ["Modeling", "Optimization", "ComputeCPU", "Checkpoints", "TestKit"]),
