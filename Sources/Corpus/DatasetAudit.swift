@@ -33,6 +33,12 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
     public var tokensPerDocumentPercentiles: [Int]?
     /// Of all files but validation, nats per token.
     public var unigramEntropy: Double?
+    /// Of the documents looked at, those that nearly repeat an earlier one; nil when that was not asked for.
+    public var nearDuplicateShare: Double?
+    /// Documents that were looked at for it.
+    public var nearDuplicatesSampled: Int?
+    /// Tokens after which what the training tokens are about returns.
+    public var orderPeriod: Int?
     /// What makes the data unfit for training.
     public var errors: [AuditWarning]
     public var warnings: [AuditWarning]
@@ -41,24 +47,31 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
 
     /// Reads token files whole and reports on them.
     ///
-    /// - Parameter path: a dataset folder, or one .bin file.
+    /// - Parameters:
+    ///   - path: a dataset folder, or one .bin file.
+    ///   - nearDuplicates: also look for documents that nearly repeat an earlier one; a second pass.
     /// - Throws: `FileError`; `CorpusError` when a file is empty, cut off, or no token file.
-    public static func run(path: String) throws -> DatasetAudit {
+    public static func run(path: String, nearDuplicates: Bool = false) throws -> DatasetAudit {
         if Folder.exists(path) {
             let dataset = try TokenDataset.open(folder: path)
-            return scan(path, splits: [dataset.train] + (dataset.val.map { [$0] } ?? []), manifest: dataset.manifest)
+            return scan(
+                path, splits: [dataset.train] + (dataset.val.map { [$0] } ?? []), manifest: dataset.manifest, nearDuplicates)
         }
         let file = try TokenFile(path: path)
         let name = (path as NSString).lastPathComponent
         let split = name.contains("val") ? "val" : name.contains("train") ? "train" : ""
-        return scan(path, splits: [TokenSplit(name: split, files: [file])], manifest: nil)
+        return scan(path, splits: [TokenSplit(name: split, files: [file])], manifest: nil, nearDuplicates)
     }
 
-    private static func scan(_ path: String, splits: [TokenSplit], manifest: DatasetManifest?) -> DatasetAudit {
+    private static func scan(
+        _ path: String, splits: [TokenSplit], manifest: DatasetManifest?, _ nearDuplicates: Bool
+    ) -> DatasetAudit {
         var scan = TokenScan(endOfText: manifest == nil ? gpt2EndOfText : manifest?.tokenizer.endOfText)
         var files: [File] = []
         for split in splits {
+            scan.order = split.name == "val" ? nil : PeriodicOrder(tokens: split.count)
             for file in split.files { files.append(scan.add(file, split: split.name)) }
+            scan.period = scan.period ?? scan.order?.period
         }
         var audit = DatasetAudit(
             path: path, files: files, tokens: files.reduce(0) { $0 + $1.tokens }, vocabSize: manifest?.tokenizer.vocabSize,
@@ -71,8 +84,32 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
             audit.tokensPerDocumentPercentiles = TokenCounts.percentiles(AuditRules.percentiles, of: scan.spacing)
         }
         audit.unigramEntropy = TokenCounts.entropy(scan.frequencies)
+        audit.orderPeriod = scan.period
+        if nearDuplicates, let end = scan.endOfText, scan.endOfTextTokens > 0 { audit.compare(splits, endOfText: end) }
         audit.judge(scan, manifest)
         return audit
+    }
+
+    /// Counts the documents that nearly repeat an earlier one.
+    private mutating func compare(_ splits: [TokenSplit], endOfText: Int) {
+        let ends = files.reduce(0) { $0 + ($1.endOfTextTokens ?? 0) }
+        var near = NearDuplicates(documents: ends), document: [Int32] = []
+        // A document of a million tokens is a book; its beginning tells enough, and memory stays bounded.
+        let longest = 1 << 20
+        for file in splits.flatMap(\.files) {
+            file.forEachPiece(0..<file.count) { piece in
+                for id in piece {
+                    if Int(id) == endOfText {
+                        near.add(document)
+                        document.removeAll(keepingCapacity: true)
+                    } else if document.count < longest {
+                        document.append(id)
+                    }
+                }
+            }
+        }
+        nearDuplicatesSampled = near.documents
+        nearDuplicateShare = near.documents > 0 ? Double(near.found) / Double(near.documents) : nil
     }
 
     private mutating func judge(_ scan: TokenScan, _ manifest: DatasetManifest?) {
@@ -111,6 +148,22 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
                 finding(
                     "identical-files", "\(file.name) and \(twin.name) hold the same tokens",
                     "remove one of them; a validation split that is also trained on says nothing"))
+        }
+        if let period = orderPeriod {
+            warnings.append(
+                finding(
+                    "periodic-order",
+                    "what the training tokens are about returns every \(period) tokens or so; a run that reads them in order has a "
+                        + "loss that rises and falls with it",
+                    "train with data_order = \"shuffle\" (the default), or mix the sources before preparing them"))
+        }
+        if let share = nearDuplicateShare, share > 0.05 {
+            warnings.append(
+                finding(
+                    "near-duplicates",
+                    "\(AuditRules.percent(share)) of \(nearDuplicatesSampled ?? 0) documents nearly repeat an earlier one; a model learns "
+                        + "them by heart, and a validation split with copies of training texts flatters it",
+                    "remove near copies from the sources"))
         }
         if manifest?.options["end_of_text"] != "none" { judgeDocuments(scan) }
         let val = files.filter { $0.split == "val" }.reduce(0) { $0 + $1.tokens }
@@ -162,6 +215,11 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
             lines.append("tokens per document: mean \(DataCard.decimal(mean, 1)); \(pairs.joined(separator: ", "))")
         }
         if let value = unigramEntropy { lines.append("entropy of single tokens: \(DataCard.decimal(value, 3)) nats") }
+        if let share = nearDuplicateShare {
+            lines.append(
+                "near-duplicates: \(AuditRules.percent(share)) of \(DataCard.grouped(nearDuplicatesSampled ?? 0)) documents looked at"
+            )
+        }
         lines += errors.map { "error: \($0.message). Cure: \($0.advice)." }
         lines += warnings.map { "warning: \($0.message). Cure: \($0.advice)." }
         if errors.isEmpty && warnings.isEmpty { lines.append("nothing to complain about") }
@@ -177,6 +235,9 @@ private struct TokenScan {
     var spacing: [Int: Int] = [:]
     /// By id, of all files but validation.
     var frequencies = [Int](repeating: 0, count: 65536)
+    /// Looks at the order of the split that is read, unless it is validation.
+    var order: PeriodicOrder?
+    var period: Int?
     private var zeros = (even: 0, odd: 0), pairs = 0
 
     init(endOfText: Int?) { self.endOfText = endOfText }
@@ -190,6 +251,7 @@ private struct TokenScan {
         var largest: Int32 = 0, ends = 0, since = 0, position = 0
         let end = endOfText.flatMap { Int32(exactly: $0) } ?? -1
         file.forEachPiece(0..<file.count) { piece in
+            order?.add(piece)
             for raw in piece {
                 // An id of 2^31 or more is hopeless; it is shown as the largest Int32.
                 let id = raw < 0 ? Int32.max : raw

@@ -6,6 +6,14 @@ import Tokenization
 
 /// How far a preparation is.
 public struct PrepareProgress: Sendable {
+    public init(phase: String, fraction: Double, documents: Int, tokens: Int, bytes: Int) {
+        self.phase = phase
+        self.fraction = fraction
+        self.documents = documents
+        self.tokens = tokens
+        self.bytes = bytes
+    }
+
     /// "training the tokenizer", "reading" or "encoding".
     public var phase: String
     /// Of the phase, 0...1.
@@ -261,6 +269,12 @@ struct SplitPlan {
         single = nil
         if let found {
             choice = ValidationChoice(fraction: found.valFraction, reason: found.valFractionReason)
+            estimatedTokens = 0
+            return
+        }
+        // A look at a file on the network would download it; that is for choosing, not for a warning about space.
+        if let fraction = options.valFraction, sources.items.contains(where: { $0.remote != nil }) {
+            choice = ValidationChoice(fraction: fraction, reason: "as asked")
             estimatedTokens = 0
             return
         }
