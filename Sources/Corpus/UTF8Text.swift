@@ -92,21 +92,30 @@ package enum UTF8Text {
     /// Bytes of well-formed text that are no text: control characters other than tab and line ends, and U+FFFD.
     package static func nonTextBytes(_ text: UnsafeRawBufferPointer) -> Int {
         var bytes = 0, i = 0
-        let count = text.count
+        let count = text.count, ones: UInt64 = 0x0101_0101_0101_0101, high: UInt64 = 0x8080_8080_8080_8080
         while i < count {
-            let byte = text[i]
-            if byte < 0x20 {
-                if byte != 0x09 && byte != 0x0A && byte != 0x0D { bytes += 1 }
-            } else if byte == 0x7F {
-                bytes += 1
-            } else if byte == 0xC2, i + 1 < count, text[i + 1] < 0xA0 {
-                bytes += 2
-            } else if byte == 0xEF, i + 2 < count, text[i + 1] == 0xBF, text[i + 2] == 0xBD {
-                bytes += 3
+            // Eight bytes of plain ASCII at once: none below 0x20, none 0x7F, none with the high bit.
+            while i + 8 <= count {
+                let word = text.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+                let delete = word ^ (0x7F &* ones)
+                guard (word | (word &- 0x20 &* ones) & ~word | (delete &- ones) & ~delete) & high == 0 else { break }
+                i += 8
             }
-            i += 1
+            for k in i..<min(i + 8, count) { bytes += nonText(text, at: k) }
+            i += 8
         }
         return bytes
+    }
+
+    /// Bytes of the control character or U+FFFD that begins at a place; 0 for anything else.
+    @inline(__always) private static func nonText(_ text: UnsafeRawBufferPointer, at i: Int) -> Int {
+        let byte = text[i]
+        if byte < 0x20 { return byte != 0x09 && byte != 0x0A && byte != 0x0D ? 1 : 0 }
+        if byte < 0x7F { return 0 }
+        if byte == 0x7F { return 1 }
+        if byte == 0xC2, i + 1 < text.count, text[i + 1] < 0xA0 { return 2 }
+        if byte == 0xEF, i + 2 < text.count, text[i + 1] == 0xBF, text[i + 2] == 0xBD { return 3 }
+        return 0
     }
 
     /// Appends bytes in one copy.

@@ -39,6 +39,19 @@ struct TextTests {
         #expect(positions == [0, 1, 3, 6, 10, 11, 11])
     }
 
+    @Test func nonTextIsTheSameAtEveryPlaceOfAWord() {
+        let marks = ["\u{0}", "\u{1F}", "\u{7F}", "\u{85}", "\u{FFFD}", "\t", "\n", "~", " ", "é", "\u{A0}", "\u{FFFC}"]
+        for (index, mark) in marks.enumerated() {
+            for before in 0..<20 {
+                for after in [0, 1, 7, 8, 9, 30] {
+                    let text = String(repeating: "x", count: before) + mark + String(repeating: "y", count: after)
+                    let expected = index < 5 ? mark.utf8.count : 0
+                    #expect(Array(text.utf8).withUnsafeBytes { UTF8Text.nonTextBytes($0) } == expected)
+                }
+            }
+        }
+    }
+
     @Test func nonTextIsControlsAndReplacements() {
         func count(_ text: String) -> Int { Array(text.utf8).withUnsafeBytes { UTF8Text.nonTextBytes($0) } }
         #expect(count("a\tb\r\nc äöü ® ÿ") == 0)
