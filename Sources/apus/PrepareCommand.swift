@@ -10,16 +10,23 @@ struct PrepareCommand: ParsableCommand {
         commandName: "prepare", abstract: "Turn text into a token dataset, or audit one that exists.",
         usage: """
             apus prepare SOURCE... --out DIR [--tokenizer gpt2|char|bpe:N|FILE]
+            apus prepare --merge DIR... --out DIR
             apus prepare --audit PATH
             """,
         discussion: """
             A source is a .txt, .md, .jsonl (each also as .gz or .zst) or .parquet file, a folder of them, a quoted pattern \
-            such as 'data/*.jsonl', or the built-in `stories` (`stories:N` for N of them).
+            such as 'data/*.jsonl', or the built-in `stories` (`stories:N` for N of them). An https:// address of such a file, \
+            or hf://datasets/OWNER/NAME[@REVISION]/PATH with a file, folder or pattern, is downloaded first (curl does it; \
+            HF_TOKEN and HF_ENDPOINT are honoured).
             A text file is one document unless --separator cuts it. Every document ends with <|endoftext|>. \
             One single text file is split into train and val by position instead, without end-of-text.
 
             DIR gets train.bin, val.bin (little-endian ids), dataset.json, tokenizer.json and data-card.md. It must not exist; \
-            it appears whole when all is done. The output does not depend on --workers.
+            it appears whole when all is done. The output does not depend on --workers. A run that was interrupted or killed \
+            is gone on with by the same command; until then its work is in DIR.tmp.
+
+            For a job array, run `apus prepare SOURCE... --part i/N --out PART` on each machine, then --merge all N parts: \
+            the result is what one run would have made.
             """)
 
     @Argument(help: ArgumentHelp("Files, folders, patterns, or `stories`.", valueName: "source"))
@@ -44,19 +51,33 @@ struct PrepareCommand: ParsableCommand {
     var textField = "text"
     @Option(help: "Cut text files into documents here; \\n, \\t and \\\\ are understood.")
     var separator: String?
+    @Option(help: ArgumentHelp("Write shards of this many tokens, train_000001.bin and so on.", valueName: "n"))
+    var shardTokens: Int?
+    @Option(help: ArgumentHelp("Prepare only the i-th of N parts of the sources.", valueName: "i/N"))
+    var part: String?
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Join these parts, all N of them, into one dataset.", valueName: "dir"))
+    var merge: [String] = []
+    @Option(help: "Keep downloads in this folder and take them from there (default: each is removed when it was used).")
+    var cache: String?
+    @Option(help: ArgumentHelp("Bytes of text between two places to go on from.", visibility: .hidden))
+    var checkpointBytes: Int?
     @Option(help: "Audit this dataset folder or token file (nanoGPT's and llm.c's too) instead of making one.")
     var audit: String?
+    @Flag(help: "With --audit: also look for documents that nearly repeat another one (MinHash).")
+    var nearDuplicates = false
     @Flag(help: "Print the result as JSON.")
     var json = false
     @Flag(help: "Print no progress and no notes.")
     var quiet = false
 
     func run() throws {
-        guard let audit else { return try runPrepare() }
-        guard sources.isEmpty, out == nil else {
+        guard let audit else { return merge.isEmpty ? try runPrepare() : try runMerge() }
+        guard sources.isEmpty, out == nil, merge.isEmpty else {
             throw ValidationError("--audit takes no sources and no --out; it only reads '\(audit)'")
         }
-        let result = try DatasetAudit.run(path: audit)
+        let result = try DatasetAudit.run(path: audit, nearDuplicates: nearDuplicates)
         if json { print(try result.json()) } else { print(result.text) }
         if !result.errors.isEmpty { throw ExitCode(1) }
     }
@@ -69,19 +90,48 @@ struct PrepareCommand: ParsableCommand {
         if let workers { options.workers = workers }
         options.textField = textField
         options.separator = separator.map(Self.unescaped)
+        options.shardTokens = shardTokens
+        options.part = try part.map { try PreparePart($0) }
+        options.cache = cache
+        if let checkpointBytes { options.checkpointBytes = checkpointBytes }
         options.version = apusVersion
         options.download = Downloads.fetch
         StopSignal.listen()
         let display = PrepareDisplay(isQuiet: quiet)
+        options.network = Network(note: Self.networkNote(isQuiet: quiet))
         var preparer = Preparer(options: options)
         preparer.progress = display.show
         preparer.note = display.note
         preparer.isCancelled = { StopSignal.isSet }
         defer { display.clear() }
-        let manifest = try preparer.run()
+        try show(try preparer.run(), out, display)
+    }
+
+    private func runMerge() throws {
+        guard let out else { throw ValidationError("--out is missing; name the folder to write, for example --out data/mine") }
+        guard sources.isEmpty, part == nil, shardTokens == nil, valFraction == nil else {
+            throw ValidationError("--merge takes only parts and --out; all else was decided when the parts were prepared")
+        }
+        StopSignal.listen()
+        let display = PrepareDisplay(isQuiet: quiet)
+        var merger = DatasetMerger(folders: merge, out: out)
+        merger.progress = { share in
+            display.show(PrepareProgress(phase: "merging", fraction: share, documents: 0, tokens: 0, bytes: 0))
+        }
+        merger.isCancelled = { StopSignal.isSet }
+        defer { display.clear() }
+        try show(try merger.run(), out, display)
+    }
+
+    private func show(_ manifest: DatasetManifest, _ out: String, _ display: PrepareDisplay) throws {
         display.clear()
         if json { return print(String(decoding: try manifest.encoded(), as: UTF8.self)) }
         print(DatasetSummary.text(manifest, folder: out))
+    }
+
+    /// What downloads have to say, from any thread.
+    static func networkNote(isQuiet: Bool) -> @Sendable (String) -> Void {
+        { sentence in if !isQuiet { Console.note(sentence) } }
     }
 
     /// A separator as it is meant: `\n`, `\t` and `\\` stand for one character each.

@@ -55,6 +55,7 @@ extension TokenizerCommand {
             if let workers { options.workers = workers }
             options.textField = textField
             options.seed = seed
+            options.network = Network(note: PrepareCommand.networkNote(isQuiet: quiet))
             StopSignal.listen()
             let display = PrepareDisplay(isQuiet: quiet)
             var preparer = Preparer(options: options)
