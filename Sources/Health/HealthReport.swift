@@ -115,6 +115,8 @@ public struct HealthReport: Sendable, Equatable {
         public var mfuPrintedPeakTflops: Double?
         public var mfuPrintedPeakName: String?
         public var mfu: Double?
+        /// Share of the machine's matmul rate as the run measured it, where no datasheet knows the device.
+        public var ceilingFraction: Double?
         /// Floating-point operations a second that the run reached.
         public var tflops: Double?
         public var device: String?

@@ -41,6 +41,16 @@ public struct RateSchedule: Sendable, Equatable {
         }
     }
 
+    /// The same shape over `factor` times as many steps; the warm-up of a formula keeps its length.
+    func stretched(_ factor: Int) -> RateSchedule {
+        var longer = self
+        longer.decayEnd = decayEnd * factor
+        longer.cooldown = cooldown * factor
+        longer.total = total * factor
+        longer.table = table.map { ($0.step * factor, $0.lr) }
+        return longer
+    }
+
     private func interpolated(_ step: Int) -> Double {
         guard let first = table.first, let last = table.last else { return peak }
         if step <= first.step { return first.lr }

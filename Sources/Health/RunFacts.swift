@@ -52,6 +52,8 @@ public struct StepPoint: Sendable, Equatable {
     public var dataMs: Double?
     /// MFU as the log prints it, a share of one.
     public var mfuPrinted: Double?
+    /// Share of the machine's matmul rate as the run itself measured it.
+    public var ceilingFraction: Double?
     public var tokensPerSecond: Double?
     public var memoryBytes: Double?
 
@@ -144,6 +146,8 @@ public struct DatasetFacts: Sendable, Equatable {
     public var name: Fact<String>?
     /// "gpt2", "bpe", "char" and the like.
     public var tokenizer: Fact<String>?
+    /// Ids that the tokenizer has, which the model's vocabulary matrix must have rows for.
+    public var tokenizerSize: Fact<Int>?
     public var trainTokens, valTokens: Fact<Double>?
     /// UTF-8 bytes a token of the validation texts, for bits per byte.
     public var bytesPerToken: Fact<Double>?

@@ -34,6 +34,7 @@ enum ThroughputReading {
         }
         if let tflops = reading.tflops, let peak = reading.devicePeakTflops, peak > 0 { reading.mfu = tflops / peak }
         if facts.source == .apus, reading.mfu == nil { reading.mfu = reading.mfuPrinted }
+        reading.ceilingFraction = Statistics.median(settled.compactMap(\.ceilingFraction).filter { $0 > 0 && $0.isFinite })
         if let last = facts.steps.last?.step ?? facts.evals.last?.step {
             if let ms = reading.stepMsMedian {
                 reading.hours = ms * Double(last) / 3.6e6

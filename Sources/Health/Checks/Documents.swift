@@ -36,12 +36,13 @@ extension HealthRule {
         if context.facts.dataset.trainDocuments.map({ $0 <= 2 }) ?? false {
             return rule.finding(.info, "single", value: mean, unit: "tokens")
         }
-        let expected = name ? ExpectedRange(400, 1500) : ExpectedRange(min(200, block / 4), nil)
+        let expected = name ? ExpectedRange(400, 1500) : ExpectedRange(max(min(200, block / 4), 32), nil)
         let arguments: [String: MessageArgument] = [
             "mean": .number(mean, .significant(2)), "block": .number(block, .integer),
             "share": .number(min(1, mean / block), .percent(0)), "low": .number(expected.low ?? 0, .integer),
         ]
-        let short = name ? 150 : min(100, block / 8)
+        // However short the context, two dozen tokens are a sentence.
+        let short = name ? 150 : max(min(100, block / 8), 24)
         if mean < short {
             return rule.finding(
                 .fail, "lines", arguments, value: mean, expected: expected, unit: "tokens",

@@ -37,7 +37,8 @@ public struct HealthRule: Sendable {
 public enum HealthRules {
     public static let all: [HealthRule] = [
         // The result
-        .lossExpected, .tooGood, .documents, .trainValGap, .validationPower, .epochs, .tokensPerParameter,
+        .lossExpected, .tooGood, .documents, .vocabulary, .duplicates, .trainValGap, .validationPower, .epochs,
+        .tokensPerParameter,
         // The settings
         .modelSize, .learningRate, .batchSize, .scheduleEnd, .finalRate, .warmup,
         // The course

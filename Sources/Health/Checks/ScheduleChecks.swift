@@ -78,9 +78,11 @@ extension HealthRule {
             "steps": .integer(warmup.value), "share": .number(share, .percent(1)),
             "suggestion": .command("warmup_iters = \(max(20, min(1000, total / 20)))"),
         ]
-        let range = ExpectedRange(0.003, 0.1)
+        // In steps, as the value: at least 20, or 1 % of a short run, and at most a tenth of the run.
+        let least = min(20, max(total / 100, 1))
+        let range = ExpectedRange(Double(least), Double(max(total / 10, least)))
         let isAdamW = context.facts.config.optimizer?.value.lowercased().contains("adam") ?? true
-        if isAdamW, warmup.value < min(20, max(total / 100, 1)), (context.facts.config.learningRate?.value ?? 0) > 2e-4 {
+        if isAdamW, warmup.value < least, (context.facts.config.learningRate?.value ?? 0) > 2e-4 {
             return rule.finding(
                 .warn, "none", arguments, value: Double(warmup.value), expected: range, unit: "steps", confidence: .fair,
                 advice: Message("warmup.advice-none", arguments), nats: 0.02,

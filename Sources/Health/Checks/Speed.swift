@@ -18,6 +18,7 @@ extension HealthRule {
             if context.facts.source == .apus, let own = throughput.mfu {
                 return rule.finding(.info, "own", ["share": .number(own, .percent(0))], value: own)
             }
+            if let ceiling = throughput.ceilingFraction { return ofCeiling(ceiling, tflops, rule) }
             return Check(
                 rule.id, .cannotTell, why: Message(foreign ? "mfu.no-device-printed" : "mfu.no-device", arguments),
                 source: rule.source, confidence: .good)
@@ -37,6 +38,19 @@ extension HealthRule {
             share >= 0.15 ? .pass : .warn, key, arguments, value: share, expected: range,
             confidence: context.gpu?.confidence ?? .fair,
             advice: share >= 0.3 ? nil : Message("mfu.advice-low"))
+    }
+
+    /// A device without a datasheet peak, such as a CPU, is held against the matmul rate that the run measured on it.
+    private static func ofCeiling(_ share: Double, _ tflops: Double, _ rule: HealthRule) -> Check {
+        let arguments: [String: MessageArgument] = [
+            "share": .number(share, .percent(0)), "tflops": .number(tflops, .significant(2)),
+        ]
+        // More than the ceiling says that something else ran while the ceiling was measured. A low share is what small models
+        // reach, so it is a note.
+        let key = share > 1.05 ? "ceiling-busy" : "ceiling"
+        return rule.finding(
+            share >= 0.3 && share <= 1.05 ? .pass : .info, key, arguments, value: share, expected: ExpectedRange(0.3, 1),
+            confidence: share > 1.05 ? .low : .fair)
     }
 
     /// How evenly steps take their time.

@@ -19,8 +19,9 @@ struct ValidationError: Sendable {
         let split = context.facts.dataset.valTokens?.value
         var read = context.facts.config.evalTokens.flatMap { $0.origin == .assumed ? nil : $0.value }
         if let split { read = min(read ?? split, split) }
-        if let stated = context.facts.dataset.validationStderr?.value { return ValidationError(value: stated, tokens: read) }
+        // What the run measured over its own blocks knows its model's loss; the audit's figure was estimated before any model.
         if let stated = context.evals.last?.valStderr, stated > 0 { return ValidationError(value: stated, tokens: read) }
+        if let stated = context.facts.dataset.validationStderr?.value { return ValidationError(value: stated, tokens: read) }
         guard let read else { return nil }
         return ValidationError(value: estimate(tokens: read, loss: context.finalVal ?? 3.3), tokens: read)
     }

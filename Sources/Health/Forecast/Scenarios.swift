@@ -49,6 +49,8 @@ struct Scenarios {
         let mending: Set<String> = ["better-data", "better-data-lr", "next-size-better-data"]
         let candidates = scenarios.indices.filter { index in
             let scenario = scenarios[index]
+            // Going on at a rate that has come down gives little, so it is no use of ten hours, even when nothing else is priced.
+            guard scenario.id != "continue" else { return false }
             return (scenario.hours.map { $0 <= 10 } ?? false) && (!suspected || mending.contains(scenario.id))
         }
         // A sound run under way is finished before anything else is begun.
@@ -70,6 +72,7 @@ struct Scenarios {
             result.append(restart(3))
         }
         if !context.isUnderWay {
+            if !hasReference, let again = restartByCurve() { result.append(again) }
             if let more = goOn() { result.append(more) }
             if hasReference { result.append(rewarm()) }
         }
@@ -126,6 +129,23 @@ struct Scenarios {
             tokens: more,
             lowered(by: gain + decay, 0.6, 1.35), hours: hours(more), .fair,
             command: command("--max-iters \(steps * factor) --lr-decay-iters \(steps * factor)"))
+    }
+
+    /// Twice the steps where no law speaks of the text: the gain is this run's own curve on a schedule twice as long.
+    private func restartByCurve() -> HealthReport.Scenario? {
+        guard context.isDecayed == true, let schedule = context.schedule, let model = context.model else { return nil }
+        // Text that was read often has little left to give, and the curve does not know it.
+        if let epochs = context.epochs, epochs > 2 { return nil }
+        let longer = schedule.stretched(2)
+        let here = model.predict(steps), there = model.predict(steps * 2, on: Timeline(longer, horizon: steps * 2))
+        let gain = here.mid - there.mid
+        guard gain.isFinite, gain > 0.005 else { return nil }
+        var result = scenario(
+            "restart-2x", ["steps": .integer(steps * 2), "factor": .integer(2)], steps: steps * 2, tokens: tokens * 2,
+            lowered(by: gain, 0.4, 1.35), hours: hours(tokens * 2), .low,
+            command: command("--max-iters \(steps * 2) --lr-decay-iters \(steps * 2)"))
+        result.basis = Message("scenario-basis.restart-curve")
+        return result
     }
 
     /// As many steps again at the rate the schedule ended with.

@@ -15,6 +15,10 @@ enum ApusRun {
         facts.config = mapping.facts()
         facts.config.tokensPerStep = Fact(Double(config.tokensPerStep), .log)
         facts.config.derive()
+        // Our wsd decays over the last fifth of what follows the warm-up.
+        if facts.config.schedule?.value == .wsd, let end = facts.config.lrDecayIters?.value {
+            facts.config.cooldownIters = Fact(max(1, (end - (facts.config.warmupIters?.value ?? 0)) / 5), .derived)
+        }
         facts.samples = samples
         facts.dataset = dataset(record: record, manifest: manifest)
         for event in metrics.events { add(event, to: &facts) }
@@ -67,6 +71,7 @@ enum ApusRun {
             point.stepMs = event.stepMs
             point.dataMs = event.dataMs
             point.mfuPrinted = event.mfu
+            point.ceilingFraction = event.ceilingFraction
             point.tokensPerSecond = event.tokensPerSecond
             point.memoryBytes = event.memoryBytes
             facts.steps.append(point)
@@ -101,6 +106,7 @@ extension DatasetFacts {
     /// Adds what dataset.json says; a stated name stays.
     mutating func add(_ manifest: DatasetManifest, origin: FactOrigin) {
         tokenizer = Fact(manifest.tokenizer.name, origin)
+        if manifest.tokenizer.vocabSize > 0 { tokenizerSize = Fact(manifest.tokenizer.vocabSize, origin) }
         trainTokens = Fact(Double(manifest.train.tokens), origin)
         valTokens = Fact(Double(manifest.val.tokens), origin)
         if manifest.val.tokens > 0, manifest.val.bytes > 0 {

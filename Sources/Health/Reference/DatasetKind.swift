@@ -17,6 +17,8 @@ public enum DatasetKind: String, Sendable, Equatable {
             self = .unknown
             return
         }
+        // Short names count as whole words only: a path may hold "c4" by chance.
+        let words = Set(name.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init))
         let key = String(name.lowercased().filter { $0.isLetter || $0.isNumber })
         if key.contains("finewebedu") || key.contains("edufineweb") || key.contains("fwedu") {
             self = .finewebEdu
@@ -27,10 +29,10 @@ public enum DatasetKind: String, Sendable, Equatable {
         } else if key.contains("char") {
             self = .characters
         } else if [
-            "shakespeare", "tinystories", "stories", "pile", "c4", "wikitext", "enwik", "slimpajama", "dolma", "oscar",
+            "shakespeare", "tinystories", "stories", "wikitext", "enwik", "slimpajama", "dolma", "oscar",
             "wikipedia",
         ]
-        .contains(where: key.contains) {
+        .contains(where: key.contains) || !words.isDisjoint(with: ["c4", "pile", "thepile"]) {
             self = .other
         } else {
             self = .unknown

@@ -94,6 +94,7 @@ extension Catalogue {
         "scenario-basis.finish": "read from the curve so far and the rest of the learning-rate schedule",
         "scenario-basis.restart-2x": "the law's gain from more tokens, applied to this run's own loss",
         "scenario-basis.restart-3x": "the law's gain from more tokens, applied to this run's own loss",
+        "scenario-basis.restart-curve": "read from this run's own curve, on a schedule twice as long; no law knows this text",
         "scenario-basis.continue": "read from the curve: at this rate {steps} steps move the model little",
         "scenario-basis.rewarm": "as twice the steps, a little worse: part of the first decay is lost on the way up",
         "scenario-basis.next-size": "the law's gain from more parameters, applied to this run's own loss",

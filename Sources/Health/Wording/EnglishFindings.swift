@@ -22,6 +22,13 @@ extension Catalogue {
         "documents.lines": "A document has {mean} tokens on average: it is a line, not a document, and {share} of a context.",
         "documents.short": "A document has {mean} tokens on average, where {low} or more is usual.",
         "documents.pass": "A document has {mean} tokens on average.",
+        "vocabulary.pass": "{rows} rows for {ids} ids.",
+        "vocabulary.large":
+            "The model has {rows} rows in its vocabulary and the data uses {ids} ids: {unused} of the rows are never seen, as if another tokenizer was meant.",
+        "vocabulary.small": "The model has {rows} rows in its vocabulary and the data {ids} ids: some ids have no row.",
+        "duplicates.pass": "{share} of the documents occurred before.",
+        "duplicates.many":
+            "{share} of the documents occurred before: each text stands in the data about {times} times, so one epoch is that many.",
         "train-val-gap.pass": "Validation less training loss is {gap}, within its error.",
         "train-val-gap.overfit":
             "Validation loss rose by {rise} since step {step} while training loss fell: the model learns the text by heart.",
@@ -86,6 +93,8 @@ extension Catalogue {
         "unigram.late": "It took until step {step} to beat the {floor} of the token frequencies.",
         "non-finite.pass": "All losses and norms are numbers.",
         "non-finite.skipped": "{count#One update was|% updates were} skipped because a value was not finite.",
+        "non-finite.skipped-most":
+            "{count} of {all} updates were skipped because a value was not finite: the weights no longer move.",
         "non-finite.some": "{count#One value is|% values are} not finite, the first at step {step}; the run went on.",
         "non-finite.ended": "From step {step} on the loss is not a number; the last good step is {good}.",
         "divergence.pass": "The loss ended within {rise} of its lowest value.",
@@ -97,8 +106,9 @@ extension Catalogue {
         "grad-norm.pass": "{end} at the end, {middle} in the middle.",
         "grad-norm.grows": "It grew from {middle} to {end}, {ratio} times.",
         "grad-norm.vanished": "It fell to {end}: nothing is learned any more.",
-        "clip-rate.pass": "{share} of the steps exceeded {clip}.",
-        "clip-rate.often": "{share} of the steps exceeded {clip}: the clip value, not the learning rate, sets the step.",
+        "clip-rate.pass": "{share} of the gradients are cut by a third or more to {clip}.",
+        "clip-rate.often":
+            "{share} of the gradients are cut by a third or more to {clip}: the clip value, not the gradient, sets the step.",
         "resume-seams.none": "The run was not resumed.",
         "resume-seams.pass": "{count#One resume|% resumes}; the loss went on at its level.",
         "resume-seams.jump": "After the resume at step {step} the loss stood {jump} nats against the level before.",
@@ -119,6 +129,9 @@ extension Catalogue {
         "mfu.no-device": "{tflops} TFLOP/s; of what device is unknown (--device \"NAME\" tells).",
         "mfu.no-device-printed":
             "The {printed} printed is of an {printedName}'s {printedPeak} TFLOP/s, whatever the card: {tflops} TFLOP/s. --device \"NAME\" compares with yours.",
+        "mfu.ceiling": "{tflops} TFLOP/s are {share} of the matmul rate that the run measured on this machine.",
+        "mfu.ceiling-busy":
+            "{tflops} TFLOP/s are {share} of the matmul rate that the run measured on this machine: it was busy when that was measured.",
         "mfu.own": "The run reports {share} of its device's peak.",
         "mfu.impossible":
             "{tflops} TFLOP/s are more than {device} can do ({peak}): several devices worked, or the device is another.",
@@ -141,6 +154,8 @@ extension Catalogue {
         "documents.advice-audit":
             "Look at the data before training again: {command} measures the tokens between end-of-text tokens.",
         "documents.advice-prepare": "Prepare the data again from whole documents, one end-of-text after each, and train again.",
+        "vocabulary.advice": "Set {line}, or prepare the data with the tokenizer that was meant.",
+        "duplicates.advice": "Remove the copies and prepare the data again.",
         "train-val-gap.advice-overfit": "Take the checkpoint of step {step}; use more text, fewer steps, or dropout.",
         "train-val-gap.advice-leak": "Look for validation documents in the training text.",
         "train-val-gap.advice-growing": "Use more text or fewer steps.",

@@ -131,6 +131,8 @@ extension Catalogue {
         "scenario-basis.finish": "aus der bisherigen Kurve und dem Rest des Lernratenplans",
         "scenario-basis.restart-2x": "der Gewinn des Gesetzes durch mehr Tokens, angewandt auf den Loss dieses Laufs",
         "scenario-basis.restart-3x": "der Gewinn des Gesetzes durch mehr Tokens, angewandt auf den Loss dieses Laufs",
+        "scenario-basis.restart-curve":
+            "aus der Kurve dieses Laufs, mit doppelt so langem Plan; diesen Text kennt kein Gesetz",
         "scenario-basis.continue": "aus der Kurve: mit dieser Lernrate bewegen {steps} Schritte das Modell wenig",
         "scenario-basis.rewarm":
             "wie doppelt so viele Schritte, etwas schlechter: ein Teil des ersten Absenkens geht beim Anheben verloren",

@@ -10,6 +10,10 @@ extension Catalogue {
         "rule.too-good": "Ein Loss weit unter dem besten bekannten bedeutet, dass die Antworten in den Eingaben stecken.",
         "check.documents": "ganze Dokumente",
         "rule.documents": "Trainingstext besteht aus ganzen Dokumenten, damit der Kontext vor einem Token zu ihm gehört.",
+        "check.vocabulary": "Vokabular",
+        "rule.vocabulary": "Das Vokabular hat so viele Zeilen wie der Tokenizer Ids, um höchstens ein Zehntel aufgefüllt.",
+        "check.duplicates": "Kopien im Text",
+        "rule.duplicates": "Höchstens ein Zehntel der Dokumente sind Kopien anderer.",
         "check.train-val-gap": "Abstand der beiden Teile",
         "rule.train-val-gap":
             """
@@ -47,7 +51,7 @@ extension Catalogue {
         "rule.spikes": "Plötzliche Anstiege des Loss sind selten und nach einigen Hundert Schritten aufgeholt.",
         "check.grad-norm": "Gradientennorm", "rule.grad-norm": "Die Gradientennorm wächst in der zweiten Hälfte des Laufs nicht.",
         "check.clip-rate": "Begrenzung der Gradienten",
-        "rule.clip-rate": "Nach dem Aufwärmen werden weniger als die Hälfte der Schritte begrenzt.",
+        "rule.clip-rate": "Nach dem Aufwärmen wird weniger als die Hälfte der Gradienten um ein Drittel oder mehr gekürzt.",
         "check.resume-seams": "Fortsetzungen",
         "rule.resume-seams": "Nach einer Fortsetzung geht der Loss auf der Höhe davor weiter.",
         "check.interruptions": "Unterbrechungen", "rule.interruptions": "Das Protokoll zeigt keinen Absturz.",
@@ -72,6 +76,7 @@ extension Catalogue {
         "need.loss": "Die Aufzeichnung enthält keinen endlichen Loss.",
         "need.reference": "Zu diesem Datensatz und Tokenizer passt kein Vergleich.",
         "need.audit": "Über die Dokumente ist nichts bekannt; {command} sieht sie sich an.",
+        "need.tokenizer-size": "Wie viele Ids der Tokenizer hat, ist unbekannt; --data ORDNER sagt es.",
         "need.both-losses": "Dafür braucht es Trainings- und Validierungs-Loss derselben Schritte.",
         "need.validation": "Die Aufzeichnung enthält keinen Validierungs-Loss.",
         "need.eval-size":

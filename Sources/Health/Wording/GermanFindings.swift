@@ -32,6 +32,19 @@ extension Catalogue {
             "Ein Dokument hat durchschnittlich {mean} Tokens: Es ist eine Zeile, kein Dokument, und {share} eines Kontexts.",
         "documents.short": "Ein Dokument hat durchschnittlich {mean} Tokens; üblich sind {low} oder mehr.",
         "documents.pass": "Ein Dokument hat durchschnittlich {mean} Tokens.",
+        "vocabulary.pass": "{rows} Zeilen für {ids} Ids.",
+        "vocabulary.large":
+            """
+        Das Vokabular des Modells hat {rows} Zeilen, die Daten benutzen {ids} Ids: {unused} der Zeilen kommen nie vor, als \
+        wäre ein anderer Tokenizer gemeint.
+        """,
+        "vocabulary.small": "Das Vokabular des Modells hat {rows} Zeilen, die Daten haben {ids} Ids: Manchen fehlt die Zeile.",
+        "duplicates.pass": "{share} der Dokumente kamen schon vor.",
+        "duplicates.many":
+            """
+        {share} der Dokumente kamen schon vor: Jeder Text steht etwa {times} Mal in den Daten, ein Durchgang ist also so \
+        viele.
+        """,
         "train-val-gap.pass": "Validierungs- minus Trainings-Loss ist {gap}, innerhalb des Fehlers.",
         "train-val-gap.overfit":
             """
@@ -126,6 +139,8 @@ extension Catalogue {
         "unigram.late": "Erst bei Schritt {step} waren die {floor} der Tokenhäufigkeiten unterboten.",
         "non-finite.pass": "Alle Losses und Normen sind Zahlen.",
         "non-finite.skipped": "{count#Ein Update wurde|% Updates wurden} übersprungen, weil ein Wert nicht endlich war.",
+        "non-finite.skipped-most":
+            "{count} von {all} Updates wurden ausgelassen, weil ein Wert nicht endlich war: Die Gewichte bewegen sich nicht mehr.",
         "non-finite.some": "{count#Ein Wert ist|% Werte sind} nicht endlich, der erste bei Schritt {step}; der Lauf ging weiter.",
         "non-finite.ended": "Ab Schritt {step} ist der Loss keine Zahl mehr; der letzte gute Schritt ist {good}.",
         "divergence.pass": "Der Loss endete höchstens {rise} über seinem niedrigsten Wert.",
@@ -137,8 +152,12 @@ extension Catalogue {
         "grad-norm.pass": "{end} am Ende, {middle} in der Mitte.",
         "grad-norm.grows": "Sie wuchs von {middle} auf {end}, auf das {ratio}-Fache.",
         "grad-norm.vanished": "Sie fiel auf {end}: Es wird nichts mehr gelernt.",
-        "clip-rate.pass": "{share} der Schritte überschritten {clip}.",
-        "clip-rate.often": "{share} der Schritte überschritten {clip}: Die Begrenzung, nicht die Lernrate, bestimmt den Schritt.",
+        "clip-rate.pass": "{share} der Gradienten werden um ein Drittel oder mehr auf {clip} gekürzt.",
+        "clip-rate.often":
+            """
+        {share} der Gradienten werden um ein Drittel oder mehr auf {clip} gekürzt: Die Begrenzung, nicht der Gradient, \
+        bestimmt den Schritt.
+        """,
         "resume-seams.none": "Der Lauf wurde nicht fortgesetzt.",
         "resume-seams.pass": "{count#Eine Fortsetzung|% Fortsetzungen}; der Loss ging auf seiner Höhe weiter.",
         "resume-seams.jump": "Nach der Fortsetzung bei Schritt {step} stand der Loss {jump} Nats zur Höhe davor.",
@@ -171,6 +190,12 @@ extension Catalogue {
         Die ausgegebenen {printed} beziehen sich auf die {printedPeak} TFLOP/s von {printedName}, gleich auf welcher \
         Karte: {tflops} TFLOP/s. --device "NAME" vergleicht mit der eigenen.
         """,
+        "mfu.ceiling": "{tflops} TFLOP/s sind {share} der Matrixleistung, die der Lauf auf dieser Maschine gemessen hat.",
+        "mfu.ceiling-busy":
+            """
+        {tflops} TFLOP/s sind {share} der Matrixleistung, die der Lauf auf dieser Maschine gemessen hat: Sie war bei der \
+        Messung beschäftigt.
+        """,
         "mfu.own": "Der Lauf meldet {share} des Höchstwerts seines Geräts.",
         "mfu.impossible":
             "{tflops} TFLOP/s sind mehr, als {device} kann ({peak}): Es arbeiteten mehrere Geräte, oder es ist ein anderes.",
@@ -199,6 +224,8 @@ extension Catalogue {
             "Sehen Sie die Daten an, bevor Sie neu trainieren: {command} misst die Tokens zwischen den Textende-Tokens.",
         "documents.advice-prepare":
             "Bereiten Sie die Daten neu aus ganzen Dokumenten auf, mit einem Textende nach jedem, und trainieren Sie neu.",
+        "vocabulary.advice": "Setzen Sie {line}, oder bereiten Sie die Daten mit dem gemeinten Tokenizer auf.",
+        "duplicates.advice": "Entfernen Sie die Kopien, und bereiten Sie die Daten neu auf.",
         "train-val-gap.advice-overfit":
             "Nehmen Sie den Checkpoint von Schritt {step}; verwenden Sie mehr Text, weniger Schritte oder Dropout.",
         "train-val-gap.advice-leak": "Suchen Sie im Trainingstext nach Dokumenten der Validierung.",
