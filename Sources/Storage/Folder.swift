@@ -53,7 +53,7 @@ public final class FolderLock {
             let code = errno
             var holder = [UInt8](repeating: 0, count: 32)
             let length = max(0, read(file, &holder, 32))
-            close(file)
+            // Not closed here: a class whose properties are all set runs its deinit also when init throws.
             guard code == EWOULDBLOCK else { throw FileError(path: path, operation: "lock", errno: code) }
             let id = String(decoding: holder.prefix(length), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
             throw FileError(
