@@ -61,6 +61,7 @@ import Testing
         let report = try Self.report(label)
         let alarms = Set(report.checks.filter { $0.status == .warn || $0.status == .fail }.map(\.id))
         for id in checks { #expect(alarms.contains(id), "\(label): only \(alarms.sorted())") }
+        for language in [Catalogue.english, .german] { CatalogueTests.expectComplete(report, language) }
         // What only costs time leaves the verdict alone.
         if label != "slow-loader" { #expect(report.verdict == .watch || report.verdict == .unhealthy) }
     }
