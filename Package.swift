@@ -55,7 +55,7 @@ let package = Package(
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),
         .testTarget(name: "RemoteTests", dependencies: ["Remote", "Storage"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Compute", "Storage"]),
-        .testTarget(name: "HealthTests", dependencies: ["Health", "RunLog"]),
+        .testTarget(name: "HealthTests", dependencies: ["Health", "RunLog"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelingTests", dependencies: ["Modeling", "Optimization", "ComputeCPU", "Checkpoints", "TestKit"]),
         .testTarget(
             name: "EndToEndTests",
