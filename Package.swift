@@ -11,7 +11,9 @@ let package = Package(
         .executable(name: "apus", targets: ["apus"]),
         .library(name: "ApusTokenization", targets: ["Tokenization", "Storage"]),
         .library(name: "ApusData", targets: ["Corpus", "Parquet"]),
-        .library(name: "ApusModel", targets: ["Compute", "ComputeCPU", "Modeling", "Optimization", "Checkpoints", "Training", "Generation"]),
+        .library(
+            name: "ApusModel",
+            targets: ["Compute", "ComputeCPU", "Modeling", "Optimization", "Checkpoints", "Training", "Generation"]),
         .library(name: "ApusHealth", targets: ["Health", "RunLog"]),
     ],
     dependencies: [

@@ -101,7 +101,8 @@ public final class GPTDecoder {
         }
         for (part, tensor) in [(1, cache.keys), (2, cache.values)] {
             backend.copyHeads(
-                from: new(part), to: cached(tensor, from: length), batch: batch, tokens: count, heads: shape.heads, headSize: size)
+                from: new(part), to: cached(tensor, from: length), batch: batch, tokens: count, heads: shape.heads, headSize: size
+            )
         }
         backend.attentionForward(
             out: HeadView(w.attention, start: 0, batchStride: count * c, tokenStride: c, headStride: size), lse: nil, q: new(0),

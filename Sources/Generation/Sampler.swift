@@ -46,7 +46,10 @@ public struct Sampler: Sendable {
     /// The index of the largest finite logit, the first of equals.
     static func likeliest(_ logits: UnsafeBufferPointer<Float>) -> Int? {
         var best: Int?
-        for (index, logit) in logits.enumerated() where logit.isFinite && logit > best.map({ logits[$0] }) ?? -.infinity { best = index }
+        for (index, logit) in logits.enumerated() where logit.isFinite {
+            if let leader = best, logits[leader] >= logit { continue }
+            best = index
+        }
         return best
     }
 
