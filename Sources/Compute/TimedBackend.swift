@@ -35,7 +35,7 @@ public final class TimedBackend: Backend, @unchecked Sendable {
             base.synchronize()
         }
         entries[name, default: Entry()].calls += 1
-        entries[name, default: Entry()].seconds += Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+        entries[name, default: Entry()].seconds += time.seconds
         entries[name, default: Entry()].flops += flops
     }
 

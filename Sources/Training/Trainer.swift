@@ -66,20 +66,11 @@ public final class Trainer {
         valSamples = try setup.dataset.val.map {
             try TokenSamples(split: $0, kind: .sequential, seed: seed, blockSize: config.blockSize)
         }
-        let weights = try GPTWeights(setup.model, dtype: setup.dtype, on: backend)
-        self.weights = weights
+        weights = try GPTWeights(setup.model, dtype: setup.dtype, on: backend)
         model = try GPT(
             weights: weights, batch: config.batchSize, length: config.blockSize, training: true, recompute: setup.recompute,
             seed: seed)
-        guard let gradients = model.gradients else { preconditionFailure("a training model has gradients") }
-        optimizer = try AdamW(
-            setup.model.parameters.enumerated().map { index, parameter in
-                OptimizedParameter(
-                    name: parameter.name, master: weights.masters.tensors[index], copy: weights.copies?.tensors[index],
-                    gradient: gradients.tensors[index], decays: parameter.decays,
-                    learningRateMultiplier: parameter.learningRateMultiplier)
-            },
-            gradients: gradients.flat, state: model.state, workspace: model.workspace, options: setup.optimizer, on: backend)
+        optimizer = try AdamW(model, options: setup.optimizer)
         loader = BatchLoader(trainSamples, model: model)
         evaluator = Evaluator(model)
         schedule = setup.schedule
@@ -255,9 +246,4 @@ public final class Trainer {
         lastEvaluated = evaluated ? step : nil
         backend.writeScalar(Double(updates), to: model.state, .updates)
     }
-}
-
-extension Duration {
-    /// As a number of seconds.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

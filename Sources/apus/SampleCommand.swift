@@ -98,8 +98,7 @@ struct SampleCommand: ParsableCommand {
         for sample in 0..<numSamples where !StopSignal.isSet {
             made += try write(generator, tokenizer, prompt, sample: sample, stop: stop)
         }
-        let taken = clock.now - started
-        let seconds = Double(taken.components.seconds) + Double(taken.components.attoseconds) * 1e-18
+        let seconds = (clock.now - started).seconds
         if !quiet {
             Console.note(
                 "\(made) tokens in \(Format.duration(seconds)), \(Format.decimals(Double(made) / max(seconds, 1e-9), 1)) tokens/s "

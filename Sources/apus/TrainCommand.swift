@@ -53,6 +53,7 @@ struct TrainCommand: ParsableCommand {
         }
         if !quiet { typed.notices.forEach { Console.note("note: " + $0) } }
         if resume || isNanoResume {
+            if dryRun { throw UsageError("--dry-run shows a new run; leave --resume out to see it, or --dry-run to go on") }
             try resumeRun(typed.config.outDir)
         } else {
             try startRun(typed)
@@ -63,11 +64,7 @@ struct TrainCommand: ParsableCommand {
 
     private func startRun(_ typed: ConfigArguments) throws {
         let setup = try RunSetup(typed.config)
-        let backend = try Backends.make(setup.config, isa: isa)
-        let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
-        let memory = RunMemory.plan(setup, backend: backend)
-        display.opening(memory)
-        try memory.check(backend)
+        let (backend, display, memory) = try open(setup)
         if dryRun { return }
         let source = setup.config.initFrom == "scratch" ? nil : try LoadedModel.source(setup.config.initFrom)
         let record = RunRecord(
@@ -105,11 +102,7 @@ struct TrainCommand: ParsableCommand {
         config.outDir = path
         let setup = try RunSetup(config)
         try checkData(setup, resumption.session.record, isNamed: changes?.given.contains("data") ?? false)
-        let backend = try Backends.make(setup.config, isa: isa)
-        let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
-        let memory = RunMemory.plan(setup, backend: backend)
-        display.opening(memory)
-        try memory.check(backend)
+        let (backend, display, memory) = try open(setup)
         let trainer = try makeTrainer(setup, backend)
         if let checkpoint = resumption.checkpoint {
             try trainer.restore(checkpoint, events: resumption.events)
@@ -143,6 +136,16 @@ struct TrainCommand: ParsableCommand {
     }
 
     // MARK: Both
+
+    /// Says what will run and what it takes, and refuses what does not fit before anything is allocated.
+    private func open(_ setup: RunSetup) throws -> (any Backend, TrainingDisplay, RunMemory) {
+        let backend = try Backends.make(setup.config, isa: isa)
+        let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
+        let memory = RunMemory.plan(setup, backend: backend)
+        display.opening(memory)
+        try memory.check(backend)
+        return (backend, display, memory)
+    }
 
     private func makeTrainer(_ setup: RunSetup, _ backend: any Backend) throws -> Trainer {
         var counter: ((Range<Int>, TokenSplit) -> Int)?

@@ -24,6 +24,7 @@ import Testing
             (2, "no data given", ["train", "--out", folder("run"), "--max-iters", "5"]),
             (1, "there is no such folder", ["train", "--out", folder("run"), "--max-iters", "5", "--data", folder("nothing")]),
             (1, "cannot read the configuration", ["train", folder("nothing.toml"), "--out", folder("run")]),
+            (2, "--dry-run shows a new run", ["train", "--resume", "--dry-run", "--out", folder("run")]),
             (2, "there is no run to resume", ["train", "--resume", "--out", folder("nothing")]),
             (2, "no model given", ["sample"]),
             (1, "nothing", ["sample", folder("nothing")]),
