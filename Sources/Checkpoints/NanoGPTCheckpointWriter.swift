@@ -7,6 +7,8 @@ public struct NanoGPTCheckpointWriter {
     public let facts: ModelFacts
     /// Updates completed.
     public var iterNum: Int
+    /// Updates that the optimizer made: AdamW's own count, which corrects its averages for their start.
+    public var optimizerStep: Int
     /// Nats per token; nil is written as nanoGPT's starting value, 1e9.
     public var bestValLoss: Double?
     public var dropout: Double
@@ -19,13 +21,15 @@ public struct NanoGPTCheckpointWriter {
     /// train.py's settings, for its `config` entry.
     public var config: [(key: String, value: PyTorchValue)]
 
+    /// - Parameter optimizerStep: nil when no update was skipped, so that it is `iterNum`
     public init(
-        facts: ModelFacts, iterNum: Int, bestValLoss: Double? = nil, dropout: Double = 0, learningRate: Double = 6e-4,
-        beta1: Double = 0.9,
-        beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1, config: [(key: String, value: PyTorchValue)] = []
+        facts: ModelFacts, iterNum: Int, optimizerStep: Int? = nil, bestValLoss: Double? = nil, dropout: Double = 0,
+        learningRate: Double = 6e-4, beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8,
+        weightDecay: Double = 0.1, config: [(key: String, value: PyTorchValue)] = []
     ) {
         self.facts = facts
         self.iterNum = iterNum
+        self.optimizerStep = optimizerStep ?? iterNum
         self.bestValLoss = bestValLoss
         self.dropout = dropout
         self.learningRate = learningRate
@@ -95,7 +99,7 @@ public struct NanoGPTCheckpointWriter {
         guard !optimizer.isEmpty else { return all }
         for parameter in facts.optimizerOrder {
             // float32 counts exactly up to 2^24; PyTorch keeps its step counts in float32 as well.
-            all.append(TensorSource(name: "step", shape: [], values: [Float(iterNum)]))
+            all.append(TensorSource(name: "step", shape: [], values: [Float(optimizerStep)]))
             all.append(try find(parameter.name + ".exp_avg", parameter.shape))
             all.append(try find(parameter.name + ".exp_avg_sq", parameter.shape))
         }

@@ -20,7 +20,8 @@ struct Apus: ParsableCommand {
         version: apusVersion,
         subcommands: [
             PrepareCommand.self, TokenizerCommand.self, TrainCommand.self, EvalCommand.self, SampleCommand.self,
-            ReportCommand.self, PlanCommand.self, CheckpointCommand.self, BenchCommand.self, DoctorCommand.self,
+            ReportCommand.self, PlanCommand.self, CheckpointCommand.self, ConvertCommand.self,
+            BenchCommand.self, DoctorCommand.self,
         ])
 }
 

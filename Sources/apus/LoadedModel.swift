@@ -46,18 +46,25 @@ struct LoadedModel {
 
     /// The tokenizer of this model: the one asked for, the one kept beside it, or GPT-2's for a vocabulary of its size.
     func tokenizer(spec: String?, vocab: String?) throws -> any Tokenizer {
-        let loader = TokenizerLoader(download: Downloads.fetch)
-        if let spec { return try checked(loader.load(spec: spec, vocabularyFolder: vocab)) }
+        try Self.tokenizer(of: source, spec: spec, vocab: vocab)
+    }
+
+    /// - Parameter mayFetch: whether GPT-2's vocabulary may be downloaded
+    static func tokenizer(
+        of source: ModelSource, spec: String?, vocab: String?, mayFetch: Bool = true
+    ) throws -> any Tokenizer {
+        let loader = TokenizerLoader(download: mayFetch ? Downloads.fetch : nil)
+        if let spec { return try checked(loader.load(spec: spec, vocabularyFolder: vocab), source) }
         // A checkpoint lies two folders below its run.
         let folders = [source.path, source.path + "/../..", Paths.parent(of: source.path)]
         for folder in folders where FileManager.default.fileExists(atPath: folder + "/tokenizer.json") {
-            return try checked(loader.load(spec: folder + "/tokenizer.json"))
+            return try checked(loader.load(spec: folder + "/tokenizer.json"), source)
         }
         if (50257...50304).contains(source.facts.vocabSize) { return try loader.load(spec: "gpt2", vocabularyFolder: vocab) }
         throw UsageError("no tokenizer.json lies beside the model '\(source.path)'; name one with --tokenizer FILE")
     }
 
-    private func checked(_ tokenizer: any Tokenizer) throws -> any Tokenizer {
+    private static func checked(_ tokenizer: any Tokenizer, _ source: ModelSource) throws -> any Tokenizer {
         guard tokenizer.vocabularySize <= source.facts.vocabSize else {
             throw UsageError(
                 "the tokenizer has \(tokenizer.vocabularySize) ids, the model only \(source.facts.vocabSize); name the tokenizer that the "

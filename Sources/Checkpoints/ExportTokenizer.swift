@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+import Storage
+
+/// A tokenizer as other programs' files want it: tables of texts, read from a `tokenizer.json`.
+public struct ExportTokenizer: Sendable {
+    public enum Kind: Sendable {
+        case byteLevelBPE, characters
+    }
+
+    /// A token that stands outside the merges, such as `<|endoftext|>`.
+    public struct Added: Sendable, Equatable {
+        public let id: Int
+        public let content: String
+        public let isSpecial: Bool
+    }
+
+    public let kind: Kind
+    /// "gpt2", "bpe" or "char".
+    public let name: String
+    /// The whole `tokenizer.json`.
+    public let json: String
+    /// The text of every id as `tokenizer.json` and GPT-2's `vocab.json` have it: bytes in GPT-2's alphabet of printable
+    /// characters for byte-level BPE, added tokens as they are. "" for an id that no token has.
+    public let tokens: [String]
+    /// Pairs of tokens, the first merged first; empty for characters.
+    public let merges: [(left: String, right: String)]
+    public let added: [Added]
+    /// The id of `<|endoftext|>`, or nil where there is none.
+    public let endOfText: Int?
+    /// The regular expression that cuts texts into words, when it is not GPT-2's; nil for GPT-2's and for characters.
+    public let splitRegex: String?
+
+    private static let mostTokens = 1 << 24
+
+    /// - Parameters:
+    ///   - json: a `tokenizer.json` as Apus writes it
+    ///   - path: for errors
+    /// - Throws: `FileError` when it is no such file.
+    public init(json text: String, name: String, path: String = "tokenizer.json") throws {
+        func refuse(_ reason: String) -> FileError { FileError(path: path, operation: "use the tokenizer", reason: reason) }
+        let json: StrictJSON
+        do {
+            json = try StrictJSON.parse(Array(text.utf8))
+        } catch {
+            throw refuse("it is no valid JSON: \(error)")
+        }
+        guard let model = json["model"], case .object(let members)? = model["vocab"] else { throw refuse("it has no vocabulary") }
+        let added = Self.added(json)
+        var tokens: [String] = []
+        for (token, id) in members.map({ ($0.key, $0.value.integer) }) + added.map({ ($0.content, $0.id) }) {
+            guard let id, id >= 0, id < Self.mostTokens else { throw refuse("the token '\(token.prefix(40))' has no valid id") }
+            while tokens.count <= id { tokens.append("") }
+            tokens[id] = token
+        }
+        self.kind = model["type"]?.string == "BPE" ? .byteLevelBPE : .characters
+        self.name = name
+        self.json = text
+        self.tokens = tokens
+        self.added = added
+        merges = try Self.merges(model["merges"]).map {
+            guard let pair = $0 else { throw refuse("one of its merges is no pair of tokens") }
+            return pair
+        }
+        endOfText = ["<|endoftext|>", "<|end_of_text|>"].lazy.compactMap { end in added.first { $0.content == end }?.id }.first
+        splitRegex = Self.regex(json["pre_tokenizer"])
+    }
+
+    private static func added(_ json: StrictJSON) -> [Added] {
+        guard case .array(let items)? = json["added_tokens"] else { return [] }
+        return items.compactMap { item in
+            guard let id = item["id"]?.integer, let content = item["content"]?.string else { return nil }
+            return Added(id: id, content: content, isSpecial: item["special"]?.bool ?? true)
+        }
+    }
+
+    /// Merges as "a b" or ["a", "b"]; nil for one that is neither.
+    private static func merges(_ value: StrictJSON?) -> [(left: String, right: String)?] {
+        guard case .array(let items)? = value else { return [] }
+        return items.map { item in
+            if case .array(let pair) = item, pair.count == 2, let left = pair[0].string, let right = pair[1].string {
+                return (left, right)
+            }
+            // By bytes: the byte alphabet has characters that combine with what stands before them.
+            let bytes = Array((item.string ?? "").utf8)
+            guard let blank = bytes.firstIndex(of: 0x20), blank > 0, blank + 1 < bytes.count else { return nil }
+            return (String(decoding: bytes[..<blank], as: UTF8.self), String(decoding: bytes[(blank + 1)...], as: UTF8.self))
+        }
+    }
+
+    /// The expression of a "Split" among the pre-tokenizers.
+    private static func regex(_ value: StrictJSON?) -> String? {
+        guard let value else { return nil }
+        if case .array(let items)? = value["pretokenizers"] { return items.lazy.compactMap { regex($0) }.first }
+        return value["type"]?.string == "Split" ? value["pattern"]?["Regex"]?.string : nil
+    }
+}
