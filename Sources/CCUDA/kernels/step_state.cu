@@ -11,7 +11,7 @@ KERNEL(256) accumulate_loss(double *state, const float *losses, int rows, double
     sums[threadIdx.x] = sum;
     for (int half = 128; half > 0; half /= 2) {
         __syncthreads();
-        if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+        if ((int)threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
     }
     if (threadIdx.x == 0) state[STATE_LOSS] += scale * sums[0];
 }
@@ -36,7 +36,7 @@ KERNEL(256) global_norm_finish(double *state, const double *partial, int blocks)
     SHARED(double, tile, 256);
     double sum = 0;
     for (int first = 0; first < blocks; first += 256) {
-        if (first + threadIdx.x < blocks) tile[threadIdx.x] = partial[first + threadIdx.x];
+        if (first + (int)threadIdx.x < blocks) tile[threadIdx.x] = partial[first + threadIdx.x];
         __syncthreads();
         // One thread adds, since the order counts; the others only fetch.
         for (int i = 0; threadIdx.x == 0 && i < min(256, blocks - first); i++) sum += tile[i];

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 /// One compiled variant of a kernel.
-typedef struct apus_emulated_kernel apus_emulated_kernel_t;
+typedef struct apus_emulated_entry apus_emulated_kernel_t;
 
 /// What cuLaunchKernel is told.
 typedef struct {

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Included once for each dtype of `act`, without a guard.
+#include "../../Sources/CCUDA/kernels/prelude.cu"
+#include "../../Sources/CCUDA/kernels/philox.cu"
+#include "../../Sources/CCUDA/kernels/activation.cu"
+#include "../../Sources/CCUDA/kernels/adamw_update.cu"
+#include "../../Sources/CCUDA/kernels/attention_delta.cu"
+#include "../../Sources/CCUDA/kernels/classifier_rows.cu"
+#include "../../Sources/CCUDA/kernels/column_sums.cu"
+#include "../../Sources/CCUDA/kernels/convert.cu"
+#include "../../Sources/CCUDA/kernels/copy_heads.cu"
+#include "../../Sources/CCUDA/kernels/dropout.cu"
+#include "../../Sources/CCUDA/kernels/embedding_backward.cu"
+#include "../../Sources/CCUDA/kernels/embedding_forward.cu"
+#include "../../Sources/CCUDA/kernels/layernorm_backward.cu"
+#include "../../Sources/CCUDA/kernels/layernorm_forward.cu"
+#include "../../Sources/CCUDA/kernels/residual_add.cu"
+#include "../../Sources/CCUDA/kernels/step_state.cu"
