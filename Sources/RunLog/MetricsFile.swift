@@ -43,15 +43,7 @@ public final class MetricsWriter {
     }
 
     private func append(_ line: Data) throws {
-        try line.withUnsafeBytes { bytes in
-            var done = 0
-            while done < bytes.count, let base = bytes.baseAddress {
-                let written = calls.write(file, base + done, bytes.count - done)
-                if written < 0, errno == EINTR { continue }
-                if written <= 0 { throw FileError(path: path, operation: "write", errno: written < 0 ? errno : ENOSPC) }
-                done += written
-            }
-        }
+        try line.withUnsafeBytes { try calls.writeAll($0, to: file, path: path) }
     }
 }
 

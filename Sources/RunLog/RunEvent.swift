@@ -97,4 +97,9 @@ public struct RunEvent: Codable, Sendable, Equatable {
     public static func timestamp(_ date: Date) -> String {
         date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
+
+    /// `time` as a date; nil when it is none.
+    public var date: Date? {
+        try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(time)
+    }
 }

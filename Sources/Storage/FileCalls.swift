@@ -18,6 +18,20 @@ public struct FileCalls: Sendable {
         fsync: { Foundation.fsync($0) },
         close: { Foundation.close($0) },
         rename: { Foundation.rename($0, $1) })
+
+    /// Writes all of some bytes, however many calls that takes.
+    ///
+    /// - Throws: `FileError` naming `path`; how much was written before is not known.
+    package func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, path: String) throws {
+        var done = 0
+        while done < bytes.count, let base = bytes.baseAddress {
+            let written = write(file, base + done, bytes.count - done)
+            if written < 0, errno == EINTR { continue }
+            // A write of nothing sets no error; only a full disk does that.
+            if written <= 0 { throw FileError(path: path, operation: "write", errno: written < 0 ? errno : ENOSPC) }
+            done += written
+        }
+    }
 }
 
 /// A file being written under a temporary name beside its final one; `commit` puts it in place whole.
@@ -53,16 +67,7 @@ public final class AtomicFileWriter {
 
     /// - Throws: `FileError`; the final name is untouched.
     public func write(_ bytes: UnsafeRawBufferPointer) throws {
-        var done = 0
-        while done < bytes.count, let base = bytes.baseAddress {
-            let written = calls.write(file, base + done, bytes.count - done)
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: path, operation: "write", errno: errno)
-            }
-            if written == 0 { throw FileError(path: path, operation: "write", errno: ENOSPC) }
-            done += written
-        }
+        try calls.writeAll(bytes, to: file, path: path)
         crc.update(bytes)
         count += bytes.count
     }

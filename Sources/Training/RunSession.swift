@@ -16,11 +16,15 @@ public final class RunSession {
     private let lock: FolderLock
     private let metrics: MetricsWriter
     private let store: CheckpointStore
+    private let calls: FileCalls
+    /// TensorBoard's event file; nil when the run has none.
+    private var tensorBoard: TensorBoardLog?
 
     private init(_ folder: RunFolder, record: RunRecord, lock: FolderLock, calls: FileCalls) throws {
         self.folder = folder
         self.record = record
         self.lock = lock
+        self.calls = calls
         metrics = try MetricsWriter(path: folder.metrics, calls: calls)
         store = CheckpointStore(runFolder: folder.path, calls: calls)
         try store.prepareForWriting()
@@ -80,9 +84,22 @@ public final class RunSession {
         return Resumption(session: session, checkpoint: checkpoint, skipped: found?.skipped ?? [], events: events)
     }
 
-    /// Stamps an event and appends it to metrics.jsonl.
+    /// Stamps an event and appends it to metrics.jsonl, and to the event file when there is one.
     @discardableResult
-    public func log(_ event: RunEvent) throws -> RunEvent { try metrics.write(event) }
+    public func log(_ event: RunEvent) throws -> RunEvent {
+        let stamped = try metrics.write(event)
+        try tensorBoard?.write(stamped)
+        return stamped
+    }
+
+    /// Writes TensorBoard event files from now on, when it is wanted or the run has some: a run's curves have no holes.
+    ///
+    /// - Throws: `FileError` when the file cannot be written.
+    public func openEventFile(isWanted: Bool) throws {
+        guard isWanted || !TensorBoardLog.files(in: folder.path).isEmpty else { return }
+        let history = (try? folder.readMetrics().events) ?? []
+        tensorBoard = try TensorBoardLog(folder: folder.path, record: record, history: history, calls: calls)
+    }
 
     // MARK: Checkpoints
 

@@ -20,7 +20,7 @@ struct Apus: ParsableCommand {
         version: apusVersion,
         subcommands: [
             PrepareCommand.self, TokenizerCommand.self, TrainCommand.self, EvalCommand.self, SampleCommand.self,
-            ReportCommand.self, PlanCommand.self, CheckpointCommand.self, ConvertCommand.self,
+            ReportCommand.self, ExportCommand.self, PlanCommand.self, CheckpointCommand.self, ConvertCommand.self,
             BenchCommand.self, DoctorCommand.self,
         ])
 }

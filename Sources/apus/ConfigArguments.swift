@@ -14,8 +14,8 @@ struct ConfigArguments {
     /// nanoGPT's keys that do nothing here, with the reason.
     static let withoutMeaning: [String: String] = [
         "compile": "there is nothing to compile", "backend": "one process trains",
-        "wandb_log": "metrics.jsonl has every number", "wandb_project": "metrics.jsonl has every number",
-        "wandb_run_name": "metrics.jsonl has every number", "always_save_checkpoint": "latest and best are kept apart",
+        "wandb_log": "apus export --to wandb writes what W&B imports", "wandb_project": "see apus export --to wandb",
+        "wandb_run_name": "see apus export --to wandb", "always_save_checkpoint": "latest and best are kept apart",
         "eval_only": "use `apus eval`",
     ]
     /// Shorter names on the command line.

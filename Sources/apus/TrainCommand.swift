@@ -39,6 +39,9 @@ struct TrainCommand: ParsableCommand {
     @Flag(name: .customLong("dry-run"), help: "Show what would run and what memory it takes, then stop.")
     var dryRun = false
 
+    @Flag(help: "Write TensorBoard event files beside metrics.jsonl; a resumed run goes on with them unasked.")
+    var tensorboard = false
+
     @Flag(help: "Print no progress.")
     var quiet = false
 
@@ -161,6 +164,7 @@ struct TrainCommand: ParsableCommand {
         _ memory: RunMemory
     ) throws {
         StopSignal.listen()
+        try session.openEventFile(isWanted: tensorboard)
         trainer.ceilingFlops = MatmulCeiling.measure(backend, dtype: trainer.setup.dtype)
         var event = first
         event.device = backend.deviceName
