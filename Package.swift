@@ -52,6 +52,9 @@ let package = Package(
         .testTarget(name: "ComputeTests", dependencies: ["Compute"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .testTarget(name: "ComputeCPUTests", dependencies: ["ComputeCPU", "CKernels"]),
+        // The CUDA kernels' text compiled for the CPU: test use only.
+        .target(name: "CUDAEmulation", path: "Tests/CUDAEmulation"),
+        .testTarget(name: "CUDAKernelTests", dependencies: ["CUDAEmulation", "ComputeCPU", "Compute"]),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CTokenization", "Storage"]),
         .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),
@@ -64,5 +67,6 @@ let package = Package(
             dependencies: ["Training", "Generation", "ComputeCPU", "Checkpoints", "Corpus", "RunLog", "Tokenization", "TestKit"]),
         .testTarget(name: "CommandTests", dependencies: ["apus", "TestKit", "RunLog"]),
     ],
-    cLanguageStandard: .c2x
+    cLanguageStandard: .c2x,
+    cxxLanguageStandard: .cxx17
 )

@@ -5,10 +5,10 @@
 namespace faulty {
 #include "../../Sources/CCUDA/kernels/prelude.cu"
 
-/// Half of the threads wait at a barrier that the others never reach.
+/// One lane waits for its warp, which waits for the block.
 KERNEL(64) faulty_divergent_barrier(int *out) {
-    if (threadIdx.x < 32) __syncthreads();
-    else while (threadIdx.x == 40) __syncwarp();
+    if (threadIdx.x == 40) __syncwarp();
+    __syncthreads();
     out[threadIdx.x] = 1;
 }
 

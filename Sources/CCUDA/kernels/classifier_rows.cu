@@ -59,7 +59,7 @@ DEVICE void classifier_row(float *loss, Logit *logits, Gradient *gradients, int 
     const float wanted = threadIdx.x == 0 ? get(logits, target) : 0;
     const softmax_sum total = merge_block(mine, largest, sum);
     // In float64, since the loss is a small difference of numbers that may be large; one thread pays for it.
-    if (threadIdx.x == 0) *loss = (float)(log((double)total.sum) + (double)total.largest - (double)wanted);
+    if (threadIdx.x == 0) *loss = (float)(log((double)total.sum) + ((double)total.largest - (double)wanted));
     if (!gradient) return;
     const float factor = scale / total.sum;
     for (int tile = 0; tile < count; tile += CLASSIFIER_THREADS * Group) {

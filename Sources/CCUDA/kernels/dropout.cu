@@ -13,14 +13,14 @@ KERNEL(256) dropout(act *x, i64 count, i64 sample_size, dropout_t dropout, const
         if (vectors) {
             four f = get4(x, at);
             UNROLL
-            for (int j = 0; j < 4; j++) f.v[j] *= words[j] >= dropout.threshold ? dropout.scale : 0;
+            for (int j = 0; j < 4; j++) f.v[j] = words[j] >= dropout.threshold ? f.v[j] * dropout.scale : 0;
             set4(x, at, f);
             continue;
         }
         UNROLL
         for (int j = 0; j < 4; j++) {
             if (element + j < sample_size) {
-                set(x, at + j, get(x, at + j) * (words[j] >= dropout.threshold ? dropout.scale : 0));
+                set(x, at + j, words[j] >= dropout.threshold ? get(x, at + j) * dropout.scale : 0);
             }
         }
     }
