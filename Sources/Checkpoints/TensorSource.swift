@@ -30,7 +30,7 @@ public struct TensorSource: Sendable {
     public init(name: String, tensor: Tensor, backend: any Backend) {
         self.init(name: name, dtype: tensor.dtype, shape: tensor.shape) { piece, offset in
             let size = tensor.dtype.size
-            backend.read(tensor.view([piece.count / size], start: offset / size), into: piece)
+            try backend.read(tensor.view([piece.count / size], start: offset / size), into: piece)
         }
     }
 

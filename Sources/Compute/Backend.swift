@@ -26,8 +26,16 @@ public protocol Backend: AnyObject, Sendable {
     /// Copies host bytes into a tensor, in order with the operations; the host bytes may change afterwards.
     func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor)
     /// Waits for everything before it, then copies a tensor to the host.
-    func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer)
+    ///
+    /// Operations have no way to fail of their own: a device that failed in one says so here, and from then on always.
+    /// - Throws: what happened to the device; the bytes are then not to be used, and nothing computed since the last read counts.
+    func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws
     func synchronize()
+    /// Enqueues what `enqueue` does. A device may record it the first times and replay the record later, which is faster.
+    ///
+    /// Under one `work`, `enqueue` must enqueue the same operations on the same tensors with the same values every time;
+    /// what changes comes from tensors, such as the step state. It must not write, read or allocate.
+    func repeated(_ work: RepeatedWork, _ enqueue: () -> Void)
     /// Writes one scalar of the step state.
     func writeScalar(_ value: Double, to state: Tensor, _ index: StepState)
     func fillZero(_ tensor: Tensor)
@@ -147,7 +155,17 @@ public protocol Backend: AnyObject, Sendable {
         parameter: Tensor, gradient: Tensor, expAvg: Tensor, expAvgSq: Tensor, copy: Tensor?, state: Tensor, group: AdamWGroup)
 }
 
+/// Names a sequence of operations that is enqueued again and again; belongs to one backend.
+public final class RepeatedWork {
+    /// What the backend keeps of it; freed with this.
+    public var record: AnyObject?
+
+    public init() {}
+}
+
 extension Backend {
+    public func repeated(_ work: RepeatedWork, _ enqueue: () -> Void) { enqueue() }
+
     /// One copy a row, for heads that lie side by side in both views; backends do better.
     public func copyHeads(from source: HeadView, to destination: HeadView, batch: Int, tokens: Int, heads: Int, headSize: Int) {
         precondition(source.headStride == headSize && destination.headStride == headSize, "heads must lie side by side")

@@ -45,7 +45,7 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     public func allocate(byteCount: Int) throws -> DeviceMemory { try base.allocate(byteCount: byteCount) }
     public var availableBytes: Int? { base.availableBytes }
     public func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) { base.write(bytes, to: tensor) }
-    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) { base.read(tensor, into: bytes) }
+    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws { try base.read(tensor, into: bytes) }
     public func synchronize() { base.synchronize() }
     public func writeScalar(_ value: Double, to state: Tensor, _ index: StepState) { base.writeScalar(value, to: state, index) }
 

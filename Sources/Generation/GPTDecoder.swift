@@ -57,10 +57,11 @@ public final class GPTDecoder {
     /// - Parameters:
     ///   - tokens: B x count ids, sequence by sequence, each below V; length + count must not exceed the capacity
     ///   - body: gets the logits [B, V]
+    /// - Throws: what happened to the device, and what `body` throws.
     /// - Complexity: O(count (parameters + (length + count) C L)) FLOPs a sequence.
     public func extend<Result>(
         _ tokens: [Int32], count: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result
-    ) rethrows -> Result {
+    ) throws -> Result {
         precondition(count >= 1 && tokens.count == batch * count && length + count <= capacity, "the tokens do not fit the cache")
         var done = 0
         while done < count {
@@ -69,7 +70,7 @@ public final class GPTDecoder {
             forward(part, count: piece, last: done + piece == count)
             done += piece
         }
-        logits.withUnsafeMutableBytes { backend.read(places.logits.tensor(in: memory), into: $0) }
+        try logits.withUnsafeMutableBytes { try backend.read(places.logits.tensor(in: memory), into: $0) }
         return try logits.withUnsafeBufferPointer(body)
     }
 

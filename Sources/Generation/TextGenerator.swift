@@ -31,10 +31,11 @@ public final class TextGenerator {
     ///   - firstSample: numbers the texts; each has random numbers of its own
     ///   - stop: asked before every token
     ///   - deliver: gets each new token with the index of its sequence
+    /// - Throws: what happened to the device, and what `deliver` throws.
     public func generate(
         prompt: [Int32], maxNewTokens: Int, firstSample: Int = 0, stop: () -> Bool = { false },
         deliver: (_ sequence: Int, _ token: Int32) throws -> Void
-    ) rethrows {
+    ) throws {
         guard !prompt.isEmpty, maxNewTokens > 0 else { return }
         let batch = decoder.batch, capacity = decoder.capacity
         var texts = [[Int32]](repeating: prompt, count: batch)
@@ -48,7 +49,7 @@ public final class TextGenerator {
                 fresh = max(1, capacity - capacity / 4)
             }
             let input = texts.flatMap { $0.suffix(fresh) }
-            let next = decoder.extend(input, count: fresh) { logits in
+            let next = try decoder.extend(input, count: fresh) { logits in
                 (0..<batch).map { b in
                     let row = UnsafeBufferPointer(rebasing: logits[(b * decoder.weights.config.vocabSize)...].prefix(choices))
                     return Int32(sampler.choose(row, sample: firstSample + b, position: texts[b].count))

@@ -19,6 +19,9 @@ public final class GPT {
     let parameters: ModelTensors
     let parameterGradients: ModelTensors?
     private let seed: UInt64
+    /// The micro-step under one scale, and the evaluation of a micro-batch.
+    private var trainWork: (work: RepeatedWork, scale: Double) = (RepeatedWork(), 0)
+    private let evaluationWork = RepeatedWork()
 
     public var config: GPTConfig { weights.config }
     /// Loss of each row of the last micro-batch, float32 [R].
@@ -94,6 +97,12 @@ public final class GPT {
             preconditionFailure("this model was made without training")
         }
         backend.writeScalar(Double(sampleIndex), to: state, .sampleIndex)
+        if trainWork.scale != scale { trainWork = (RepeatedWork(), scale) }
+        backend.repeated(trainWork.work) { trainMicroBatch(buffers, gradient, scale: scale) }
+    }
+
+    /// All of a micro-step that is the same every time.
+    private func trainMicroBatch(_ buffers: BackwardBuffers, _ gradient: ModelTensors, scale: Double) {
         forward(dropout: config.dropout)
         let a = activations
         backend.classifierForwardBackward(
@@ -114,10 +123,12 @@ public final class GPT {
 
     /// Losses of the loaded micro-batch, without dropout and without gradients.
     public func evaluateMicroBatch() {
-        forward(dropout: 0)
-        backend.classifierForward(
-            losses: activations.losses, x: activations.lnf, weight: parameters.head, targets: activations.targets,
-            workspace: activations.workspace)
+        backend.repeated(evaluationWork) {
+            forward(dropout: 0)
+            backend.classifierForward(
+                losses: activations.losses, x: activations.lnf, weight: parameters.head, targets: activations.targets,
+                workspace: activations.workspace)
+        }
     }
 
     /// Writes the logits of the loaded micro-batch, without dropout: float32 [R, V]. For tests and tools; training never

@@ -58,6 +58,7 @@ public final class AdamW {
     private let state: Tensor
     private let workspace: Tensor
     private let groups: [AdamWGroup]
+    private let updateWork = RepeatedWork()
 
     /// Bytes of the moments of parameters with these element counts.
     public static func byteCount(_ counts: [Int]) -> Int {
@@ -110,6 +111,11 @@ public final class AdamW {
     /// Clips the summed gradients and applies them; does nothing to the weights when loss or norm is not finite.
     public func update(learningRate: Double) {
         backend.writeScalar(learningRate, to: state, .learningRate)
+        backend.repeated(updateWork) { applyUpdate() }
+    }
+
+    /// All of an update that is the same every time.
+    private func applyUpdate() {
         backend.globalNorm(state: state, gradients: gradients, workspace: workspace)
         backend.beginUpdate(state: state)
         for (index, parameter) in parameters.enumerated() {

@@ -39,7 +39,8 @@ public final class Evaluator {
     ///   - blocks: how many to read; fewer when the split has fewer
     ///   - stop: asked between micro-batches; ends the evaluation with what was read
     /// - Returns: nil when not a single block was read.
-    public func evaluate(_ samples: TokenSamples, blocks: Int, stop: () -> Bool = { false }) -> Evaluation? {
+    /// - Throws: what happened to the device.
+    public func evaluate(_ samples: TokenSamples, blocks: Int, stop: () -> Bool = { false }) throws -> Evaluation? {
         let count = min(blocks, samples.evaluationBlocks), batch = model.sizes.batch, length = model.sizes.length
         var means: [Double] = []
         var next = 0
@@ -47,7 +48,7 @@ public final class Evaluator {
             let used = min(batch, count - next)
             load(samples, first: next, used: used)
             model.evaluateMicroBatch()
-            losses.withUnsafeMutableBytes { model.weights.backend.read(model.losses, into: $0) }
+            try losses.withUnsafeMutableBytes { try model.weights.backend.read(model.losses, into: $0) }
             for b in 0..<used {
                 means.append(losses[b * length..<(b + 1) * length].reduce(0.0) { $0 + Double($1) } / Double(length))
             }

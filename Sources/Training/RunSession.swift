@@ -107,7 +107,7 @@ public final class RunSession {
     ///
     /// - Throws: `FileError`; older checkpoints stay as they were.
     func save(_ trainer: Trainer) throws -> (name: String, bytes: Int) {
-        let position = trainer.position, config = trainer.setup.config
+        let position = try trainer.position(), config = trainer.setup.config
         let backend = trainer.weights.backend
         let model = trainer.weights.masters
         let state = CheckpointState(

@@ -86,7 +86,8 @@ public final class Trainer {
     ///   - session: where checkpoints go; nil keeps nothing
     ///   - stop: asked between updates and between micro-batches of an evaluation
     ///   - observe: gets every event in order
-    /// - Throws: `TrainingError` when the numbers stay broken, `FileError` when a checkpoint cannot be written.
+    /// - Throws: `TrainingError` when the numbers stay broken, `FileError` when a checkpoint cannot be written, what happened to
+    ///   the device when it failed; checkpoints written before stay valid.
     public func run(
         session: RunSession? = nil, stop: () -> Bool = { false }, observe: (RunEvent) throws -> Void
     ) throws -> TrainingOutcome {
@@ -134,7 +135,7 @@ public final class Trainer {
             communicator.allReduceSum(model.state.view([1], start: StepState.loss.rawValue))
         }
         optimizer.update(learningRate: rate)
-        scalars.withUnsafeMutableBytes { backend.read(model.state, into: $0) }
+        try scalars.withUnsafeMutableBytes { try backend.read(model.state, into: $0) }
         let seconds = (clock.now - start).seconds
         step += 1
         nextSample += samplesPerStep
@@ -182,8 +183,8 @@ public final class Trainer {
     private func evaluate(_ session: RunSession?, stop: () -> Bool, _ observe: (RunEvent) throws -> Void) throws -> Bool {
         let start = clock.now
         let blocks = Self.evaluationBlocks(config)
-        let train = evaluator.evaluate(trainSamples, blocks: blocks, stop: stop)
-        let val = valSamples.flatMap { evaluator.evaluate($0, blocks: blocks, stop: stop) }
+        let train = try evaluator.evaluate(trainSamples, blocks: blocks, stop: stop)
+        let val = try valSamples.flatMap { try evaluator.evaluate($0, blocks: blocks, stop: stop) }
         // A number from fewer blocks could not be compared with the others: an interrupted evaluation counts for nothing.
         if stop() { return false }
         lastEvaluated = step
@@ -231,8 +232,10 @@ public final class Trainer {
     // MARK: State on disk
 
     /// All that the next update depends on, besides the weights and moments.
-    var position: (step: Int, nextSample: Int, updates: Int, best: (loss: Double, step: Int)?) {
-        scalars.withUnsafeMutableBytes { backend.read(model.state, into: $0) }
+    ///
+    /// - Throws: what happened to the device.
+    func position() throws -> (step: Int, nextSample: Int, updates: Int, best: (loss: Double, step: Int)?) {
+        try scalars.withUnsafeMutableBytes { try backend.read(model.state, into: $0) }
         return (step, nextSample, Int(scalars[StepState.updates.rawValue]), best)
     }
 

@@ -77,8 +77,8 @@ struct BenchCommand: ParsableCommand {
         return Double(count * 6) / best
     }
 
-    private static func seconds(_ body: () -> Void) -> Double {
-        ContinuousClock().measure(body).seconds
+    private static func seconds(_ body: () throws -> Void) rethrows -> Double {
+        try ContinuousClock().measure(body).seconds
     }
 
     /// Forward products of the training shapes, each alone.
@@ -138,8 +138,8 @@ struct BenchCommand: ParsableCommand {
         weights.initialize(seed: 1)
         let decoder = try GPTDecoder(weights: weights)
         let generator = TextGenerator(decoder, sampling: SamplingOptions(temperature: 0), vocabularySize: gpt.vocabSize)
-        generator.generate(prompt: [1], maxNewTokens: 8) { _, _ in }
-        let taken = Self.seconds { generator.generate(prompt: [1], maxNewTokens: tokens) { _, _ in } }
+        try generator.generate(prompt: [1], maxNewTokens: 8) { _, _ in }
+        let taken = try Self.seconds { try generator.generate(prompt: [1], maxNewTokens: tokens) { _, _ in } }
         return Double(tokens) / taken
     }
 

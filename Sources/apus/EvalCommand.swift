@@ -70,7 +70,7 @@ struct EvalCommand: ParsableCommand {
         let gpt = try GPT(weights: loaded.weights, batch: min(batchSize, blocks), length: length, training: false)
         StopSignal.listen()
         var done = 0
-        let result = Evaluator(gpt).evaluate(samples, blocks: blocks) {
+        let result = try Evaluator(gpt).evaluate(samples, blocks: blocks) {
             if !quiet, Console.isTerminal { Console.progress("eval \(min(done, blocks)) of \(blocks) blocks") }
             done += gpt.sizes.batch
             return StopSignal.isSet

@@ -117,7 +117,7 @@ struct SampleCommand: ParsableCommand {
             if json { text += piece } else { Console.stream(piece) }
         }
         if let start, !json { emit(try startText(start)) }
-        generator.generate(prompt: prompt, maxNewTokens: maxNewTokens, firstSample: sample, stop: { StopSignal.isSet }) {
+        try generator.generate(prompt: prompt, maxNewTokens: maxNewTokens, firstSample: sample, stop: { StopSignal.isSet }) {
             _, token in
             if token == stop { return }
             ids.append(Int(token))

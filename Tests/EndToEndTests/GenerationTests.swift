@@ -39,14 +39,14 @@ import Testing
         let decoder = try GPTDecoder(weights: weights)
         for (i, token) in prompt.enumerated() {
             let row = Array(expected[i * 500..<(i + 1) * 500])
-            let logits = decoder.extend([token], count: 1) { Array($0) }
+            let logits = try decoder.extend([token], count: 1) { Array($0) }
             #expect(relativeError(logits, row) < 1e-4, "prefix \(i + 1)")
         }
         for split in [1, 7, 39] {
             decoder.reset()
-            decoder.extend(Array(prompt.prefix(split)), count: split) { _ in }
+            try decoder.extend(Array(prompt.prefix(split)), count: split) { _ in }
             let rest = prompt.count - split
-            let logits = decoder.extend(Array(prompt.suffix(rest)), count: rest) { Array($0) }
+            let logits = try decoder.extend(Array(prompt.suffix(rest)), count: rest) { Array($0) }
             #expect(relativeError(logits, Array(expected.suffix(500))) < 1e-4, "split at \(split)")
         }
     }
@@ -57,7 +57,7 @@ import Testing
         let prompt = try prompt
         let other = prompt.map { ($0 * 3 + 1) % 500 }
         let pair = try GPTDecoder(weights: weights, batch: 2)
-        let together = pair.extend(prompt + other, count: prompt.count) { Array($0) }
+        let together = try pair.extend(prompt + other, count: prompt.count) { Array($0) }
         for (b, tokens) in [prompt, other].enumerated() {
             let alone = try GPTDecoder(weights: weights).extend(tokens, count: tokens.count) { Array($0) }
             #expect(relativeError(Array(together[b * 500..<(b + 1) * 500]), alone) < 1e-5)
@@ -72,7 +72,7 @@ import Testing
         let decoder = try GPTDecoder(weights: weights)
         let generator = TextGenerator(decoder, sampling: SamplingOptions(temperature: 0), vocabularySize: 500)
         var made: [Int32] = []
-        generator.generate(prompt: start, maxNewTokens: 150) { _, token in made.append(token) }
+        try generator.generate(prompt: start, maxNewTokens: 150) { _, token in made.append(token) }
         #expect(made.count == 150)
         // The same, each token from a forward pass over the window that the generator documents.
         var text = start, window = start.count
@@ -101,7 +101,7 @@ import Testing
                 try GPTDecoder(weights: weights, batch: batch), sampling: SamplingOptions(temperature: 1, topK: 0, seed: seed),
                 vocabularySize: 500)
             var made = [[Int32]](repeating: [], count: batch)
-            generator.generate(prompt: [1, 2, 3], maxNewTokens: 20, firstSample: first) { made[$0].append($1) }
+            try generator.generate(prompt: [1, 2, 3], maxNewTokens: 20, firstSample: first) { made[$0].append($1) }
             return made
         }
         let pair = try texts(batch: 2, seed: 5, first: 0)

@@ -60,10 +60,10 @@ struct Workbench {
             Dictionary(
                 events.filter { $0.event == .step }.compactMap { e in e.loss.map { (e.step, $0) } }, uniquingKeysWith: { $1 })
         }
-        var weights: [Float] {
+        func weights() throws -> [Float] {
             let flat = trainer.weights.masters.flat
             var values = [Float](repeating: 0, count: flat.count)
-            values.withUnsafeMutableBytes { trainer.weights.backend.read(flat, into: $0) }
+            try values.withUnsafeMutableBytes { try trainer.weights.backend.read(flat, into: $0) }
             return values
         }
     }

@@ -111,20 +111,20 @@ final class TrainingRig {
     }
 
     /// Makes one update; gives its loss and gradient norm.
-    func update(step: Int) -> (loss: Double, gradNorm: Double) {
+    func update(step: Int) throws -> (loss: Double, gradNorm: Double) {
         accumulate(step: step)
         optimizer.update(learningRate: golden.schedule.rate(step))
         var state = [Double](repeating: 0, count: StepState.count)
-        state.withUnsafeMutableBytes { backend.read(model.state, into: $0) }
+        try state.withUnsafeMutableBytes { try backend.read(model.state, into: $0) }
         return (state[StepState.loss.rawValue], state[StepState.gradNorm.rawValue])
     }
 }
 
 extension Tensor {
     /// float32 values on the host.
-    func floats(_ backend: any Backend) -> [Float] {
+    func floats(_ backend: any Backend) throws -> [Float] {
         var values = [Float](repeating: 0, count: count)
-        values.withUnsafeMutableBytes { backend.read(self, into: $0) }
+        try values.withUnsafeMutableBytes { try backend.read(self, into: $0) }
         return values
     }
 }
