@@ -27,7 +27,9 @@ public struct ExportTokenizer: Sendable {
     public let added: [Added]
     /// The id of `<|endoftext|>`, or nil where there is none.
     public let endOfText: Int?
-    /// The regular expression that cuts texts into words, when it is not GPT-2's; nil for GPT-2's and for characters.
+    /// Whether texts are cut into words as GPT-2 cuts them, with nothing done to them before.
+    public let isSplitLikeGPT2: Bool
+    /// The regular expression that cuts texts into words, when it is another than GPT-2's; nil also where there is none.
     public let splitRegex: String?
 
     private static let mostTokens = 1 << 24
@@ -62,7 +64,9 @@ public struct ExportTokenizer: Sendable {
             return pair
         }
         endOfText = ["<|endoftext|>", "<|end_of_text|>"].lazy.compactMap { end in added.first { $0.content == end }?.id }.first
-        splitRegex = Self.regex(json["pre_tokenizer"])
+        let cutting = json["pre_tokenizer"]
+        splitRegex = Self.regex(cutting)
+        isSplitLikeGPT2 = splitRegex == nil && cutting?["use_regex"]?.bool == true && (json["normalizer"] ?? .null) == .null
     }
 
     private static func added(_ json: StrictJSON) -> [Added] {

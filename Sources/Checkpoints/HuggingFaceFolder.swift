@@ -6,7 +6,7 @@ import Storage
 /// Reads a Hugging Face GPT-2 folder: config.json, and model.safetensors (also in parts) or pytorch_model.bin.
 enum HuggingFaceFolder {
     /// The parts of names whose weights GPT-2 stores as [in, out] (its "Conv1D"); nanoGPT's Linear has [out, in].
-    private static let transposed = [".attn.c_attn.weight", ".attn.c_proj.weight", ".mlp.c_fc.weight", ".mlp.c_proj.weight"]
+    static let transposed = [".attn.c_attn.weight", ".attn.c_proj.weight", ".mlp.c_fc.weight", ".mlp.c_proj.weight"]
 
     /// - Throws: `FileError` when a file is missing or damaged, or the model is none that Apus computes.
     static func open(_ path: String) throws -> ModelSource {
@@ -85,8 +85,8 @@ enum HuggingFaceFolder {
     /// nanoGPT's name of one of GPT-2's tensors.
     private static func canonical(_ name: String) -> String { name.hasPrefix("transformer.") ? name : "transformer." + name }
 
-    /// [in, out] seen as [out, in].
-    private static func transpose(_ source: TensorSource, as name: String, path: String) throws -> TensorSource {
+    /// [in, out] seen as [out, in], and the other way round.
+    static func transpose(_ source: TensorSource, as name: String, path: String) throws -> TensorSource {
         guard source.shape.count == 2 else {
             throw FileError(
                 path: path, operation: "use the model", reason: "'\(name)' has \(source.shape.count) dimensions instead of 2")

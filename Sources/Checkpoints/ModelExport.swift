@@ -13,10 +13,11 @@ public enum ExportFormat: String, Sendable, CaseIterable {
         switch self {
         case .safetensors: SafetensorsExporter()
         case .nanoGPT: NanoGPTExporter()
-        case .huggingFace, .llmc, .gguf:
+        case .huggingFace: HuggingFaceExporter()
+        case .llmc, .gguf:
             throw FileError(
                 path: rawValue, operation: "convert to",
-                reason: "this form is not written yet; choose nanogpt or safetensors")
+                reason: "this form is not written yet; choose nanogpt, huggingface or safetensors")
         }
     }
 }

@@ -16,7 +16,8 @@ struct TokenizerJSONReader {
 
     static func read(_ bytes: UnsafeRawBufferPointer, path: String) throws -> any Tokenizer {
         let reader = TokenizerJSONReader(path: path, root: try JSONReader.read(bytes, path: path))
-        if reader.root["model"]?["type"]?.text == "char" { return try CharTokenizer(json: reader.root, path: path) }
+        // Exports for Hugging Face say "WordLevel", with every character a word, which `tokenizers` reads too.
+        if ["char", "WordLevel"].contains(reader.root["model"]?["type"]?.text) { return try CharTokenizer(json: reader.root, path: path) }
         return try BPETokenizer(model: try reader.model())
     }
 

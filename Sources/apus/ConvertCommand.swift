@@ -115,7 +115,11 @@ struct ConvertCommand: ParsableCommand {
             }
         }
         let events = (try? folder.readMetrics().events) ?? []
-        guard let last = events.last(where: { $0.event == .eval && $0.step <= source.step ?? .max }) else { return }
+        let evaluations = events.filter { $0.event == .eval && $0.step <= source.step ?? .max }
+        guard let last = evaluations.last else { return }
+        // A checkpoint's own state may have been written before the evaluation of its step.
+        let losses = evaluations.filter { $0.step > 0 }.compactMap(\.valLoss) + [export.training.bestValLoss].compactMap { $0 }
+        export.training.bestValLoss = losses.filter(\.isFinite).min()
         export.training.trainLoss = last.trainLoss
         export.training.valLoss = last.valLoss
         export.training.valBitsPerByte = last.valBitsPerByte
@@ -139,7 +143,7 @@ struct ConvertCommand: ParsableCommand {
         if json {
             var object: [String: Any] = [
                 "path": path, "format": format.rawValue, "dtype": type.rawValue, "parameters": parameters, "bytes": result.bytes,
-                "notes": result.notes,
+                "notes": result.notes, "vocab_size": export.facts.vocabSize,
             ]
             object["step"] = export.training.step
             object["tokenizer"] = export.tokenizer?.name
