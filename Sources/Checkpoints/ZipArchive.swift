@@ -26,6 +26,7 @@ package final class ZipArchive: Sendable {
             throw refuse("its directory is missing or damaged; perhaps the file was not copied to its end")
         }
         var entries: [String: Entry] = [:], position = start
+        var extents: [(name: String, range: Range<Int>)] = []
         for _ in 0..<count {
             guard let header = CentralHeader(bytes, at: position) else {
                 throw refuse("its directory is damaged at byte \(position)")
@@ -43,8 +44,22 @@ package final class ZipArchive: Sendable {
             guard entries.updateValue(Entry(name: header.name, range: range), forKey: header.name) == nil else {
                 throw refuse("its entry '\(header.name)' comes twice")
             }
+            extents.append((header.name, min(header.localOffset, range.lowerBound)..<range.upperBound))
         }
+        if let problem = Self.overlap(extents, directory: start) { throw refuse(problem) }
         self.entries = entries
+    }
+
+    /// Says which entries share bytes: so a small file pretends to hold a large one, and two readers see two contents.
+    ///
+    /// - Parameter extents: from an entry's local header to the end of its data
+    private static func overlap(_ extents: [(name: String, range: Range<Int>)], directory: Int) -> String? {
+        let sorted = extents.sorted { $0.range.lowerBound < $1.range.lowerBound }
+        for (one, next) in zip(sorted, sorted.dropFirst()) where next.range.lowerBound < one.range.upperBound {
+            return "its entries '\(one.name)' and '\(next.name)' overlap"
+        }
+        guard let last = sorted.last, last.range.upperBound > directory else { return nil }
+        return "its entry '\(last.name)' reaches into the directory"
     }
 
     package func bytes(_ entry: Entry) -> UnsafeRawBufferPointer {
