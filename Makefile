@@ -6,13 +6,16 @@ PREFIX ?= /usr/local
 DEMO ?= demo
 BINARY = .build/release/apus
 
-.PHONY: help demo test build install lint bench clean system-packages
+.PHONY: help demo test build install lint dist examples docs bench clean system-packages
 
 help:
 	@echo "make demo     from nothing to a trained GPT, its report and samples (under 10 minutes on 2 cores)"
 	@echo "make test     build and run all tests (release configuration: C is slow without optimisation)"
 	@echo "make build    the program: $(BINARY)"
 	@echo "make install  copy it to $(PREFIX)/bin"
+	@echo "make dist     an archive to install elsewhere: static program, completions, man pages (docs/distribution.md)"
+	@echo "make examples build and run Examples/, which uses Apus as a library"
+	@echo "make docs     the libraries' documentation, in .build/docs"
 	@echo "make lint     check the formatting"
 	@echo "make clean    remove what was built and the demo's folder"
 
@@ -30,10 +33,19 @@ test: system-packages
 	swift test -c release --skip-build
 
 lint:
-	swift format lint --strict --recursive --configuration .swift-format Sources Tests Package.swift
+	swift format lint --strict --recursive --configuration .swift-format Sources Tests Examples/Sources Examples/Package.swift Package.swift
+
+dist: system-packages
+	scripts/dist
+
+examples: system-packages
+	swift run -c release --package-path Examples
+
+docs:
+	scripts/docs
 
 install: build
 	install -D -m 755 $(BINARY) $(PREFIX)/bin/apus
 
 clean:
-	rm -rf .build demo
+	rm -rf .build demo dist Examples/.build

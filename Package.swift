@@ -10,10 +10,10 @@ let package = Package(
     products: [
         .executable(name: "apus", targets: ["apus"]),
         .library(name: "ApusTokenization", targets: ["Tokenization", "Storage"]),
-        .library(name: "ApusData", targets: ["Corpus", "Parquet"]),
+        .library(name: "ApusData", targets: ["Corpus", "Parquet", "RunLog"]),
         .library(
             name: "ApusModel",
-            targets: ["Compute", "ComputeCPU", "Modeling", "Optimization", "Checkpoints", "Training", "Generation"]),
+            targets: ["Compute", "ComputeCPU", "Modeling", "Optimization", "Checkpoints", "Training", "Generation", "RunLog"]),
         .library(name: "ApusHealth", targets: ["Health", "RunLog"]),
     ],
     dependencies: [

@@ -18,7 +18,10 @@ public struct ConfigField: Sendable {
 extension RunConfig {
     /// Stores one value under its key.
     ///
-    /// - Parameter source: where the value was written, for the error.
+    /// - Parameters:
+    ///   - key: as on disk, such as `n_layer`
+    ///   - value: what was written
+    ///   - source: where the value was written, for the error.
     /// - Throws: `ConfigError` for an unknown key (with the nearest known one) or a value the key cannot take.
     public mutating func set(_ key: String, _ value: ConfigValue, source: String = "") throws {
         guard let field = Self.fieldsByKey[key] else {

@@ -13,6 +13,7 @@ public final class MetricsWriter {
 
     /// - Parameters:
     ///   - path: created when it does not exist; appended to otherwise.
+    ///   - calls: the system's
     ///   - now: the clock that stamps the lines.
     /// - Throws: `FileError`.
     public init(path: String, calls: FileCalls = .system, now: @escaping () -> Date = { Date() }) throws {

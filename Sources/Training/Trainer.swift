@@ -45,7 +45,11 @@ public final class Trainer {
     private var config: RunConfig { setup.config }
     private var samplesPerStep: Int { config.batchSize * config.gradientAccumulationSteps }
 
-    /// - Parameter valBytes: function giving the UTF-8 bytes behind a range of validation tokens; nil without a tokenizer.
+    /// - Parameters:
+    ///   - setup: model, data and settings
+    ///   - backend: where the run's memory is and its operations go
+    ///   - communicator: the processes that share the run; one by default
+    ///   - countBytes: gives the UTF-8 bytes behind a range of a split's tokens; nil without a tokenizer, then there are no bits per byte
     /// - Throws: `MemoryError`, `CorpusError`.
     public init(
         _ setup: RunSetup, backend: any Backend, communicator: any Communicator = SingleRank(),

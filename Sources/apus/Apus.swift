@@ -59,7 +59,7 @@ enum Main {
         let code = Apus.exitCode(for: error)
         let message = Apus.fullMessage(for: error)
         if code == .success {
-            if !message.isEmpty { print(message) }
+            if !message.isEmpty { print(Completions.extended(message)) }
             return 0
         }
         Console.write(message + "\n")

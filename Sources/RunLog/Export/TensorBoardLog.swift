@@ -21,6 +21,7 @@ public final class TensorBoardLog {
     ///   - folder: the run folder, which exists
     ///   - record: its configuration is shown in TensorBoard
     ///   - history: what metrics.jsonl says so far; used when there is no event file yet
+    ///   - calls: the system's
     ///   - now: the clock that names the file
     /// - Throws: `FileError` when the file cannot be written.
     public init(
@@ -50,7 +51,11 @@ public final class TensorBoardLog {
 
     /// Writes all events of a run as one new event file.
     ///
-    /// - Parameter folder: made when it does not exist
+    /// - Parameters:
+    ///   - events: those of `MetricsFile` that stand
+    ///   - record: its configuration is shown in TensorBoard
+    ///   - folder: made when it does not exist
+    ///   - now: the clock that names the file
     /// - Returns: the file's path
     /// - Throws: `FileError` when the folder has event files, which would show the run twice, or cannot be written.
     public static func export(
