@@ -55,7 +55,9 @@ extension CheckpointStore {
 
     /// Reads every byte of a checkpoint and compares sizes, checksums and contents with its manifest.
     ///
-    /// - Parameter weightsOnly: leave out the optimizer's tensors
+    /// - Parameters:
+    ///   - info: one of `list()`
+    ///   - weightsOnly: leave out the optimizer's tensors
     /// - Throws: `FileError` naming the file that is wrong.
     public func verify(_ info: CheckpointInfo, weightsOnly: Bool = false) throws {
         for file in info.manifest.files where !(weightsOnly && file.name == Self.optimizerFile) {

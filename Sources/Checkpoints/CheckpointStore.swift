@@ -26,6 +26,7 @@ public final class CheckpointStore {
     /// Looks at a run folder; nothing is created or changed until `prepareForWriting` or `commit`.
     ///
     /// - Parameters:
+    ///   - runFolder: the folder that has, or gets, `checkpoints/`
     ///   - calls: the system calls to write with, so that tests can make them fail
     ///   - freeBytes: tells the free space of the file system that holds a path
     public init(
@@ -47,6 +48,7 @@ public final class CheckpointStore {
     ///
     /// A checkpoint of the same step, from a timeline that was rolled back, is replaced.
     /// - Parameters:
+    ///   - step: updates completed
     ///   - model: float32 weights under nanoGPT's names
     ///   - optimizer: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`, float32
     ///   - state: its `step` must be `step`

@@ -35,7 +35,8 @@ public struct ExportTokenizer: Sendable {
     private static let mostTokens = 1 << 24
 
     /// - Parameters:
-    ///   - json: a `tokenizer.json` as Apus writes it
+    ///   - text: a `tokenizer.json` as Apus writes it
+    ///   - name: "gpt2", "bpe" or "char"
     ///   - path: for errors
     /// - Throws: `FileError` when it is no such file.
     public init(json text: String, name: String, path: String = "tokenizer.json") throws {

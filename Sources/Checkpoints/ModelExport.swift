@@ -43,7 +43,11 @@ public protocol ModelExporter: Sendable {
     /// Writes the model; `path` is what `destination` gave, does not exist, and its folder does.
     ///
     /// Nothing may be visible under `path` until it is complete: `AtomicFileWriter` for a file, `ExportFolder` for a folder.
-    /// - Parameter dtype: one of `dtypes`
+    /// - Parameters:
+    ///   - model: what is written
+    ///   - dtype: one of `dtypes`
+    ///   - path: what `destination` gave
+    ///   - calls: the system's
     /// - Throws: `FileError` when the form cannot hold the model or a file cannot be written.
     func write(_ model: ModelExport, dtype: ExportDType, to path: String, calls: FileCalls) throws -> ExportResult
 }

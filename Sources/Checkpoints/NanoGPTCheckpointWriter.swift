@@ -21,7 +21,18 @@ public struct NanoGPTCheckpointWriter {
     /// train.py's settings, for its `config` entry.
     public var config: [(key: String, value: PyTorchValue)]
 
-    /// - Parameter optimizerStep: nil when no update was skipped, so that it is `iterNum`
+    /// - Parameters:
+    ///   - facts: the model's sizes
+    ///   - iterNum: updates completed
+    ///   - optimizerStep: nil when no update was skipped, so that it is `iterNum`
+    ///   - bestValLoss: nats per token; nil when there was no evaluation
+    ///   - dropout: the run's
+    ///   - learningRate: AdamW's current rate
+    ///   - beta1: AdamW's decay of the mean
+    ///   - beta2: AdamW's decay of the square
+    ///   - epsilon: AdamW's
+    ///   - weightDecay: of matrices and embeddings
+    ///   - config: further keys of the checkpoint's configuration
     public init(
         facts: ModelFacts, iterNum: Int, optimizerStep: Int? = nil, bestValLoss: Double? = nil, dropout: Double = 0,
         learningRate: Double = 6e-4, beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8,

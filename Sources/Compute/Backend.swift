@@ -63,11 +63,23 @@ public protocol Backend: AnyObject, Sendable {
     /// - Parameters:
     ///   - out: act [R, C]
     ///   - mean: float32 [R], written; with rstd the backward needs it
+    ///   - rstd: float32 [R], written: one over the standard deviation
     ///   - x: float32 [R, C]
+    ///   - weight: float32 [C]
+    ///   - bias: float32 [C]
     func layernormForward(out: Tensor, mean: Tensor, rstd: Tensor, x: Tensor, weight: Tensor, bias: Tensor?)
-    /// Adds to dx (float32 [R, C]), dweight and dbias (float32 [C]); dout is act [R, C].
+    /// Adds to dx, dweight and dbias what dout gives.
     ///
-    /// - Parameter workspace: `layernormBackwardWorkspace` bytes.
+    /// - Parameters:
+    ///   - dx: float32 [R, C]
+    ///   - dweight: float32 [C]
+    ///   - dbias: float32 [C]
+    ///   - dout: act [R, C]
+    ///   - x: float32 [R, C], the forward's input
+    ///   - weight: float32 [C]
+    ///   - mean: float32 [R], as the forward wrote it
+    ///   - rstd: float32 [R], as the forward wrote it
+    ///   - workspace: `layernormBackwardWorkspace` bytes
     func layernormBackward(
         dx: Tensor, dweight: Tensor, dbias: Tensor?, dout: Tensor, x: Tensor, weight: Tensor, mean: Tensor, rstd: Tensor,
         workspace: Tensor)
@@ -91,6 +103,7 @@ public protocol Backend: AnyObject, Sendable {
     ///   - x: act [R, K]
     ///   - weight: of x's dtype [N, K]
     ///   - bias: float32 [N]
+    ///   - epilogue: what is done to a result before it is written
     func matmulForward(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor?, epilogue: Epilogue)
     /// dx[R, K] = dout[R, N] weight[N, K], times activation'(preactivation) when given.
     func matmulBackwardInput(dx: Tensor, dout: Tensor, weight: Tensor, activation: (Activation, preactivation: Tensor)?)
@@ -104,12 +117,28 @@ public protocol Backend: AnyObject, Sendable {
     /// - Parameters:
     ///   - out: act, viewed as [B, T, NH, HS]
     ///   - lse: float32 [B, NH, T], the log of each softmax denominator; nil when no backward follows
+    ///   - q: act, viewed as [B, T, NH, HS]
+    ///   - k: the same
+    ///   - v: the same
+    ///   - shape: B, T, NH and HS
     ///   - dropout: of the softmax's weights; element (h * T + t) * T + s of sample b
     func attentionForward(
         out: HeadView, lse: Tensor?, q: HeadView, k: HeadView, v: HeadView, shape: AttentionShape, dropout: Dropout?)
     /// Writes dq, dk and dv.
     ///
-    /// - Parameter workspace: `attentionBackwardWorkspace` bytes.
+    /// - Parameters:
+    ///   - dq: act, viewed as [B, T, NH, HS], as all of these are
+    ///   - dk: the gradient of k
+    ///   - dv: the gradient of v
+    ///   - dout: the gradient of out
+    ///   - out: what the forward gave
+    ///   - lse: float32 [B, NH, T], what the forward gave
+    ///   - q: the forward's input
+    ///   - k: the forward's input
+    ///   - v: the forward's input
+    ///   - shape: B, T, NH and HS
+    ///   - dropout: the forward's
+    ///   - workspace: `attentionBackwardWorkspace` bytes
     func attentionBackward(
         dq: HeadView, dk: HeadView, dv: HeadView, dout: HeadView, out: HeadView, lse: Tensor,
         q: HeadView, k: HeadView, v: HeadView, shape: AttentionShape, dropout: Dropout?, workspace: Tensor)
@@ -140,7 +169,10 @@ public protocol Backend: AnyObject, Sendable {
     func accumulateLoss(state: Tensor, losses: Tensor, scale: Double)
     /// Sets gradNorm, finite and clipFactor of the state from the gradients (float32, one flat tensor) and the loss.
     ///
-    /// - Parameter workspace: `globalNormWorkspace` bytes.
+    /// - Parameters:
+    ///   - state: `[StepState.count]` float64, written
+    ///   - gradients: float32, all in one flat tensor
+    ///   - workspace: `globalNormWorkspace` bytes.
     func globalNorm(state: Tensor, gradients: Tensor, workspace: Tensor)
     func globalNormWorkspace(count: Int) -> Int
     /// Counts this update in the state (`updates` + 1) when the state says finite. Comes before the step's `adamwUpdate`s.
@@ -149,8 +181,13 @@ public protocol Backend: AnyObject, Sendable {
     ///
     /// p -= lr * decay * p, then m, v of clipFactor * gradient, p -= lr * m' / (sqrt(v') + epsilon), as PyTorch orders it.
     /// - Parameters:
-    ///   - parameter, gradient, expAvg, expAvgSq: float32 of one count
+    ///   - parameter: float32, updated
+    ///   - gradient: float32 of the same count
+    ///   - expAvg: float32 of the same count, the decaying mean of gradients, updated
+    ///   - expAvgSq: float32 of the same count, the decaying mean of their squares, updated
     ///   - copy: bfloat16 of the same count, overwritten with the rounded parameter
+    ///   - state: `[StepState.count]` float64: rate, clip factor, update count, whether the step is finite
+    ///   - group: the betas, epsilon and decay of this parameter
     func adamwUpdate(
         parameter: Tensor, gradient: Tensor, expAvg: Tensor, expAvgSq: Tensor, copy: Tensor?, state: Tensor, group: AdamWGroup)
 }

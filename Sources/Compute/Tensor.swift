@@ -8,7 +8,10 @@ public final class DeviceMemory: @unchecked Sendable {
     public let byteCount: Int
     private let free: @Sendable (UInt, Int) -> Void
 
-    /// - Parameter free: called once with the address and size.
+    /// - Parameters:
+    ///   - address: where it starts
+    ///   - byteCount: its size
+    ///   - free: called once with the address and size
     public init(address: UInt, byteCount: Int, free: @escaping @Sendable (UInt, Int) -> Void) {
         self.address = address
         self.byteCount = byteCount

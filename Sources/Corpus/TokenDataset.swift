@@ -114,7 +114,9 @@ public struct TokenDataset: Sendable {
 
     /// Opens a folder; checks sizes and headers, not every id.
     ///
-    /// - Parameter type: the type of ids when no manifest says it.
+    /// - Parameters:
+    ///   - folder: what `apus prepare` made, or nanoGPT's `data/NAME`
+    ///   - type: the type of ids when no manifest says it.
     /// - Throws: `FileError`, `CorpusError`: no token files, or files that do not agree with the manifest.
     public static func open(folder: String, type: TokenType = .uint16) throws -> TokenDataset {
         guard Folder.exists(folder) else {

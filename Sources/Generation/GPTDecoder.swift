@@ -25,6 +25,7 @@ public final class GPTDecoder {
     private static let longestPiece = 256
 
     /// - Parameters:
+    ///   - weights: shared, not copied
     ///   - batch: sequences side by side
     ///   - capacity: tokens of each; at most the block size
     /// - Throws: `MemoryError`.
@@ -56,6 +57,7 @@ public final class GPTDecoder {
     ///
     /// - Parameters:
     ///   - tokens: B x count ids, sequence by sequence, each below V; length + count must not exceed the capacity
+    ///   - count: new tokens of each sequence
     ///   - body: gets the logits [B, V]
     /// - Throws: what happened to the device, and what `body` throws.
     /// - Complexity: O(count (parameters + (length + count) C L)) FLOPs a sequence.

@@ -13,6 +13,7 @@ public final class TextGenerator {
 
     /// - Parameters:
     ///   - decoder: its batch is the number of texts made side by side
+    ///   - sampling: temperature, what is chosen among, seed
     ///   - vocabularySize: ids that the tokenizer has; the model may have more rows
     ///   - stopToken: such as end-of-text; it is delivered and ends its text; nil: only the number of tokens ends a text
     public init(_ decoder: GPTDecoder, sampling: SamplingOptions, vocabularySize: Int, stopToken: Int32? = nil) {
@@ -28,6 +29,7 @@ public final class TextGenerator {
     /// nanoGPT moves by one token and reads everything again each time, which costs a thousand times more at length 1024.
     /// - Parameters:
     ///   - prompt: at least one id; of a longer one the model sees the end
+    ///   - maxNewTokens: of each sequence
     ///   - firstSample: numbers the texts; each has random numbers of its own
     ///   - stop: asked before every token
     ///   - deliver: gets each new token with the index of its sequence

@@ -22,7 +22,9 @@ public struct Expectation: Sendable, Equatable {
     public static let coverage = 0.8
     static let width = 1.5
 
-    /// - Parameter tokens: training tokens by the end of the schedule.
+    /// - Parameters:
+    ///   - facts: what is known of the run
+    ///   - tokens: training tokens by the end of the schedule.
     public static func of(_ facts: RunFacts, tokens: Double?) -> Expectation {
         let kind = DatasetKind(facts.dataset.name?.value)
         if let reason = notComparable(facts, kind) {

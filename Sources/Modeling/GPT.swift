@@ -54,6 +54,7 @@ public final class GPT {
     ///   - batch: B
     ///   - length: T, from 1 to the block size
     ///   - training: whether `trainMicroBatch` will be called
+    ///   - recompute: activations that the backward pass computes again instead of keeping them
     ///   - seed: of dropout
     /// - Throws: `MemoryError`.
     public init(weights: GPTWeights, batch: Int, length: Int, training: Bool, recompute: Recompute = .none, seed: UInt64 = 0)

@@ -52,7 +52,10 @@ public final class GPTWeights: Sendable {
 
     /// Makes weights of zeros.
     ///
-    /// - Parameter dtype: float32 or bfloat16.
+    /// - Parameters:
+    ///   - config: the model's sizes
+    ///   - dtype: float32 or bfloat16.
+    ///   - backend: where they are
     /// - Throws: `MemoryError`.
     public init(_ config: GPTConfig, dtype: DType, on backend: any Backend) throws {
         self.config = config

@@ -71,9 +71,12 @@ public final class AdamW {
     }
 
     /// - Parameters:
+    ///   - parameters: what is updated, each with its gradient
     ///   - gradients: all gradients as one flat float32 tensor
     ///   - state: `[StepState.count]` float64
     ///   - workspace: `globalNormWorkspace` bytes or more
+    ///   - options: betas, decay and clipping
+    ///   - backend: where the moments are allocated
     /// - Throws: `MemoryError`.
     public init(
         _ parameters: [OptimizedParameter], gradients: Tensor, state: Tensor, workspace: Tensor, options: AdamWOptions,

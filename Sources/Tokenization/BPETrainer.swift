@@ -23,6 +23,7 @@ public final class BPETrainer: Sendable {
 
     /// - Parameters:
     ///   - vocabularySize: ids of the finished vocabulary, bytes and special tokens included.
+    ///   - specialTokens: get the last ids; they are never merged from pieces.
     ///   - minimumFrequency: pairs that come less often are not merged.
     ///   - maximumWords: different words that may be counted.
     /// - Throws: `TokenizerError` when the size has no room for the bytes and special tokens.

@@ -36,6 +36,7 @@ public final class Evaluator {
     }
 
     /// - Parameters:
+    ///   - samples: the split
     ///   - blocks: how many to read; fewer when the split has fewer
     ///   - stop: asked between micro-batches; ends the evaluation with what was read
     /// - Returns: nil when not a single block was read.

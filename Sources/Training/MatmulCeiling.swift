@@ -6,7 +6,10 @@ public enum MatmulCeiling {
     /// Rows, columns and depth: large enough to be bound by arithmetic, small enough to take a moment.
     private static let size = 1536
 
-    /// - Parameter seconds: how long to measure.
+    /// - Parameters:
+    ///   - backend: what is measured
+    ///   - dtype: of the factors
+    ///   - seconds: how long to measure.
     /// - Returns: FLOP/s of the fastest of several products; nil when there is no memory for them.
     public static func measure(_ backend: any Backend, dtype: DType, seconds: Double = 0.3) -> Double? {
         let n = size

@@ -60,8 +60,10 @@ public final class RunSession {
 
     /// Takes up a run folder again.
     ///
-    /// - Parameter change: gives the record to go on with from the stored one; what it throws ends the attempt with the
-    ///   folder unchanged.
+    /// - Parameters:
+    ///   - path: the run folder
+    ///   - calls: the system's
+    ///   - change: gives the record to go on with from the stored one; what it throws ends the attempt with the folder unchanged
     /// - Throws: `TrainingError` when there is no run, `FileError` when another process uses it or no checkpoint is valid.
     public static func resume(
         _ path: String, calls: FileCalls = .system, change: (RunRecord) throws -> RunRecord = { $0 }

@@ -17,7 +17,9 @@ public struct HealthInputError: Error, CustomStringConvertible, Equatable {
 
 /// Reads run records from disk; the one file of this module that touches the file system.
 public enum HealthInput {
-    /// - Parameter path: an Apus run folder, or a file: nanoGPT's or llm.c's output, llm.c's main.log, trainer_state.json, CSV.
+    /// - Parameters:
+    ///   - path: an Apus run folder, or a file: nanoGPT's or llm.c's output, llm.c's main.log, trainer_state.json, CSV.
+    ///   - options: what the record lacks
     /// - Throws: `HealthInputError` with one clear sentence; `ConfigError` when `options.configuration` cannot be read.
     public static func load(path: String, options: InputOptions = InputOptions()) throws -> RunFacts {
         var isFolder: ObjCBool = false

@@ -21,7 +21,10 @@ public struct PlanDevice: Sendable {
 
     /// A card of the table.
     ///
-    /// - Parameter efficiency: the share of the peak that training reaches; nil for the stated default.
+    /// - Parameters:
+    ///   - gpu: a row of the table
+    ///   - dtype: float32 or bfloat16
+    ///   - efficiency: the share of the peak that training reaches; nil for the stated default.
     public static func gpu(_ gpu: GPU, dtype: String, efficiency: Double? = nil) -> PlanDevice {
         let isGeForce = gpu.name.contains("RTX") && !gpu.name.contains("A6000") && !gpu.name.contains("6000 Ada")
         let key =
@@ -38,7 +41,10 @@ public struct PlanDevice: Sendable {
     /// This machine's CPU.
     ///
     /// - Parameters:
+    ///   - name: for people
     ///   - ceilingFlops: what a large matrix product reaches here, measured
+    ///   - memoryBytes: what a run may take; nil when that is unknown
+    ///   - efficiency: the share of the ceiling that training reaches; nil for the stated default
     ///   - memory: the engine's own plan
     public static func cpu(
         name: String, ceilingFlops: Double?, memoryBytes: Double?, efficiency: Double? = nil,

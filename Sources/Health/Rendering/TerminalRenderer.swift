@@ -11,6 +11,8 @@ public struct TerminalRenderer: Sendable {
     /// - Parameters:
     ///   - columns: width of the terminal; below 60 the text is wrapped to 60.
     ///   - colour: whether to use colour; NO_COLOR and pipes are the caller's to ask.
+    ///   - catalogue: the language
+    ///   - program: named at the right of the title
     public init(columns: Int = 100, colour: Bool = false, catalogue: Catalogue = .english, program: String = "apus") {
         self.columns = max(60, min(columns, 120))
         style = TerminalStyle(colour: colour)
@@ -18,7 +20,9 @@ public struct TerminalRenderer: Sendable {
         self.program = program
     }
 
-    /// - Parameter all: lists every check below the letter.
+    /// - Parameters:
+    ///   - report: what is shown
+    ///   - all: lists every check below the letter.
     public func render(_ report: HealthReport, all: Bool = false) -> String {
         var lines = [title(report), ""]
         lines += verdict(report)
