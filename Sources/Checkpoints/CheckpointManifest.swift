@@ -4,6 +4,7 @@ import Storage
 
 /// A checkpoint's `manifest.json`: what belongs to it, how large, with which checksums. Written last, so it proves the rest.
 public struct CheckpointManifest: Codable, Sendable, Equatable {
+    /// One file of a checkpoint: its size in bytes and its CRC-32C.
     public struct File: Codable, Sendable, Equatable {
         public let name: String
         /// Size in bytes.

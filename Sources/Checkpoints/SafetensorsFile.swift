@@ -49,6 +49,7 @@ public final class SafetensorsFile: Sendable {
         self.index = index
     }
 
+    /// Whether the file has a tensor of this name.
     public func contains(_ name: String) -> Bool { index[name] != nil }
 
     /// - Throws: `FileError` naming the tensors there are when there is none of that name.

@@ -38,6 +38,7 @@ public protocol Backend: AnyObject, Sendable {
     func repeated(_ work: RepeatedWork, _ enqueue: () -> Void)
     /// Writes one scalar of the step state.
     func writeScalar(_ value: Double, to state: Tensor, _ index: StepState)
+    /// Fills a tensor with zeros.
     func fillZero(_ tensor: Tensor)
     /// Copies between tensors of one count, converting between float32 and bfloat16 (nearest even).
     func convert(from source: Tensor, to destination: Tensor)
@@ -83,6 +84,7 @@ public protocol Backend: AnyObject, Sendable {
     func layernormBackward(
         dx: Tensor, dweight: Tensor, dbias: Tensor?, dout: Tensor, x: Tensor, weight: Tensor, mean: Tensor, rstd: Tensor,
         workspace: Tensor)
+    /// Bytes that `layernormBackward` needs for the partial sums of so many rows.
     func layernormBackwardWorkspace(rows: Int, width: Int) -> Int
     /// out = activation(x), both act of one shape.
     func activationForward(out: Tensor, x: Tensor, _ activation: Activation)
@@ -142,6 +144,7 @@ public protocol Backend: AnyObject, Sendable {
     func attentionBackward(
         dq: HeadView, dk: HeadView, dv: HeadView, dout: HeadView, out: HeadView, lse: Tensor,
         q: HeadView, k: HeadView, v: HeadView, shape: AttentionShape, dropout: Dropout?, workspace: Tensor)
+    /// Bytes that `attentionBackward` needs for its intermediate results.
     func attentionBackwardWorkspace(_ shape: AttentionShape) -> Int
 
     /// Copies [B, T, NH, HS] from one view to another of the same dtype: new keys and values into a cache.
@@ -161,6 +164,7 @@ public protocol Backend: AnyObject, Sendable {
     /// The same, and the gradient of scale * sum(losses): written to dx (act [R, C]), added to dweight (float32 [V, C]).
     func classifierForwardBackward(
         losses: Tensor, dx: Tensor, dweight: Tensor, x: Tensor, weight: Tensor, targets: Tensor, scale: Double, workspace: Tensor)
+    /// Bytes that the classifier needs for the logits of a chunk of rows.
     func classifierWorkspace(rows: Int, width: Int, vocabulary: Int, dtype: DType) -> Int
 
     // MARK: The step's scalars and the optimizer
@@ -174,6 +178,7 @@ public protocol Backend: AnyObject, Sendable {
     ///   - gradients: float32, all in one flat tensor
     ///   - workspace: `globalNormWorkspace` bytes.
     func globalNorm(state: Tensor, gradients: Tensor, workspace: Tensor)
+    /// Bytes that `globalNorm` needs for the partial sums of so many gradients.
     func globalNormWorkspace(count: Int) -> Int
     /// Counts this update in the state (`updates` + 1) when the state says finite. Comes before the step's `adamwUpdate`s.
     func beginUpdate(state: Tensor)

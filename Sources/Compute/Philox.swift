@@ -4,6 +4,7 @@
 ///
 /// - Note: Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 4.3.
 public enum Philox {
+    /// The four 32-bit words that one call gives.
     public typealias Words = (UInt32, UInt32, UInt32, UInt32)
 
     /// The four random words of a counter under a key.

@@ -59,11 +59,13 @@ public struct ArenaPlan: Sendable {
     /// Every tensor starts at a multiple of this: a cache line pair on the CPU, a transaction on a GPU.
     public static let alignment = 256
 
+    /// A reserved place: becomes a tensor when the memory exists.
     public struct Slot: Sendable {
         public let offset: Int
         public let dtype: DType
         public let shape: [Int]
 
+        /// The tensor at this place of the memory that was allocated for the plan.
         public func tensor(in memory: DeviceMemory) -> Tensor {
             Tensor(memory: memory, offset: offset, dtype: dtype, shape: shape)
         }

@@ -25,8 +25,10 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     private let base: any Backend
     private let clock = ContinuousClock()
 
+    /// Wraps a backend, whose operations are timed one by one.
     public init(_ base: any Backend) { self.base = base }
 
+    /// Forgets what was measured.
     public func reset() { entries = [:] }
 
     private func timed(_ name: String, flops: Double = 0, _ operation: () -> Void) {

@@ -33,6 +33,7 @@ public struct Preparer {
     /// Asked often; true stops the work. It leaves nothing behind, or what a later run goes on from.
     public var isCancelled: () -> Bool = { false }
 
+    /// Nothing is read or written before `run`.
     public init(options: PrepareOptions) { self.options = options }
 
     /// Does the work; the folder appears whole at the end, or not at all.

@@ -6,6 +6,7 @@ import Foundation
 public struct Sampler: Sendable {
     public let options: SamplingOptions
 
+    /// A sampler is a function of its options: it keeps no state.
     public init(_ options: SamplingOptions) { self.options = options }
 
     /// - Parameters:

@@ -41,6 +41,7 @@ public final class GPT {
         public var total: Int { weights + gradients + activations + workspace }
     }
 
+    /// What a model of these sizes takes, before anything is allocated.
     public static func memory(_ sizes: BatchSizes, recompute: Recompute, gradients: Bool, backend: any Backend) -> Memory {
         let plan = ActivationPlan(sizes, recompute: recompute, gradients: gradients, backend: backend)
         return Memory(

@@ -6,6 +6,7 @@ import Storage
 public struct DatasetManifest: Codable, Sendable, Equatable {
     public static let currentFormat = 1
 
+    /// Which tokenizer made the tokens.
     public struct TokenizerFacts: Codable, Sendable, Equatable {
         /// "gpt2", "bpe" or "char".
         public var name: String
@@ -35,6 +36,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// A token file: its size and checksum.
     public struct File: Codable, Sendable, Equatable {
         public var name: String
         public var split: String
@@ -52,6 +54,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// A source of documents, as it was found.
     public struct Source: Codable, Sendable, Equatable {
         /// As it was given on the command line or found under it.
         public var name: String
@@ -107,6 +110,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
         return manifest
     }
 
+    /// The JSON of `dataset.json`.
     public func encoded() throws -> Data {
         let encoder = RunEvent.makeEncoder()
         encoder.outputFormatting.insert(.prettyPrinted)

@@ -65,6 +65,7 @@ public struct MetricsFile: Sendable {
         return parse(data)
     }
 
+    /// Reads the bytes of a `metrics.jsonl`; lines that cannot be read are counted, not refused.
     public static func parse(_ data: Data) -> MetricsFile {
         let decoder = RunEvent.makeDecoder()
         var lines: [RunEvent] = []

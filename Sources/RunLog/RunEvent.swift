@@ -6,6 +6,7 @@ import Foundation
 /// Every line has `event`, `seq`, `step` and `time`; the other fields are there when the event has them.
 /// A number that is not finite is written as the text "NaN", "Infinity" or "-Infinity".
 public struct RunEvent: Codable, Sendable, Equatable {
+    /// What happened.
     public enum Kind: String, Codable, Sendable {
         case start, step, eval, checkpoint, warning, skip, rollback, resume, end
     }
@@ -85,6 +86,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
         return encoder
     }
 
+    /// Reads what `makeEncoder` writes.
     public static func makeDecoder() -> JSONDecoder {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

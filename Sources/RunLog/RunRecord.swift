@@ -22,6 +22,7 @@ public struct RunRecord: Sendable, Equatable {
         self.data = data
     }
 
+    /// The JSON of `run.json`: the configuration and the facts that follow from it.
     public func encoded() throws -> Data {
         var object: [String: Any] = [
             "format_version": Self.formatVersion, "version": version, "created": created, "command": command,

@@ -46,6 +46,7 @@ public struct CRC32C: Sendable {
         value = apus_crc32c(value, bytes.baseAddress, bytes.count)
     }
 
+    /// The CRC-32C of some bytes.
     public static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 { apus_crc32c(0, bytes.baseAddress, bytes.count) }
 
     /// The eight lower-case hexadecimal digits under which manifests store a CRC.

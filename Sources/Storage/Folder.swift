@@ -12,6 +12,7 @@ public enum Folder {
         }
     }
 
+    /// Whether there is a folder of this name; a file is none.
     public static func exists(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue

@@ -104,6 +104,7 @@ public struct RunMemory: Sendable, Equatable {
 
     public var total: Int { model.total + optimizer + overhead }
 
+    /// What a run on this backend will take, before anything is allocated.
     public static func plan(_ setup: RunSetup, backend: any Backend) -> RunMemory {
         let config = setup.config
         let sizes = BatchSizes(setup.model, batch: config.batchSize, length: config.blockSize, dtype: setup.dtype)

@@ -14,6 +14,7 @@ public struct HealthRule: Sendable {
         self.evaluate = evaluate
     }
 
+    /// What the rule says of a run.
     public func check(_ context: RunContext) -> Check { context.finding(self) }
 
     /// A finding of this rule.

@@ -3,6 +3,7 @@ import Foundation
 
 /// The report as one HTML file that needs nothing else: no script, no network, light and dark, for screens and for paper.
 public enum HTMLRenderer {
+    /// The report as one HTML page that needs no other file.
     public static func render(_ document: ReportDocument, catalogue: Catalogue = .english) -> String {
         HTMLWriter(document, PageText(catalogue)).page()
     }

@@ -3,6 +3,7 @@ import Foundation
 
 /// The report as GitHub-flavoured Markdown, for a model card or an issue.
 public enum MarkdownRenderer {
+    /// The report as Markdown.
     public static func render(_ document: ReportDocument, catalogue: Catalogue = .english) -> String {
         MarkdownWriter(document, PageText(catalogue)).text()
     }
