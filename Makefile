@@ -6,11 +6,12 @@ PREFIX ?= /usr/local
 DEMO ?= demo
 BINARY = .build/release/apus
 
-.PHONY: help demo test build install lint dist examples docs bench clean system-packages
+.PHONY: help demo test test-nvrtc build install lint dist examples docs bench clean system-packages
 
 help:
 	@echo "make demo     from nothing to a trained GPT, its report and samples (under 10 minutes on 2 cores)"
 	@echo "make test     build and run all tests (release configuration: C is slow without optimisation)"
+	@echo "make test-nvrtc compile all CUDA kernels with NVRTC from PyPI (needs Python 3 and a network, no GPU)"
 	@echo "make build    the program: $(BINARY)"
 	@echo "make install  copy it to $(PREFIX)/bin"
 	@echo "make dist     an archive to install elsewhere: static program, completions, man pages (docs/distribution.md)"
@@ -31,6 +32,9 @@ demo: build
 test: system-packages
 	swift build -c release --build-tests
 	swift test -c release --skip-build
+
+test-nvrtc:
+	scripts/test-nvrtc
 
 lint:
 	swift format lint --strict --recursive --configuration .swift-format Sources Tests Examples/Sources Examples/Package.swift Package.swift
