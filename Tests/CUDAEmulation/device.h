@@ -132,7 +132,14 @@ template <class T> static inline void store16(T *to, words4 words) { store_words
 
 // MARK: Barriers and collectives
 
-enum { COLLECTIVE_SYNC = 1, COLLECTIVE_BALLOT, COLLECTIVE_MMA, COLLECTIVE_MATRICES, COLLECTIVE_TRANSPOSED, COLLECTIVE_SHUFFLE = 16 };
+enum {
+    COLLECTIVE_SYNC = 1,
+    COLLECTIVE_BALLOT,
+    COLLECTIVE_MMA,
+    COLLECTIVE_MATRICES,
+    COLLECTIVE_TRANSPOSED,
+    COLLECTIVE_SHUFFLE = 16,  // plus the distance
+};
 
 static inline void __syncthreads() { emulated::block_barrier(); }
 static inline void __syncwarp() {

@@ -7,7 +7,7 @@ static const std::vector<apus_emulated_entry> &kernels() {
     static const std::vector<apus_emulated_entry> all = [] {
         std::vector<apus_emulated_entry> table;
         for (const auto &part : {emulated::element_kernels(), emulated::tile_kernels(), emulated::row_kernels(),
-                                 emulated::faulty_kernels()}) {
+                                 emulated::faulty_kernels(), emulated::probe_kernels()}) {
             table.insert(table.end(), part.begin(), part.end());
         }
         return table;

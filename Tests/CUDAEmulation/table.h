@@ -41,6 +41,7 @@ std::vector<apus_emulated_entry> element_kernels();
 std::vector<apus_emulated_entry> tile_kernels();
 std::vector<apus_emulated_entry> row_kernels();
 std::vector<apus_emulated_entry> faulty_kernels();
+std::vector<apus_emulated_entry> probe_kernels();
 
 }  // namespace emulated
 

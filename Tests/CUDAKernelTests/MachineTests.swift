@@ -57,6 +57,26 @@ import Testing
         #expect(out.values == (0..<64).map { Double($0 ^ 1) })
     }
 
+    /// Fragments lie as CuTe's strides say, which were written by others than this emulation.
+    @Test(arguments: Order.both) func fragmentLayouts(_ order: Order) throws {
+        var numbers = Numbers(1)
+        let a = numbers.uniform(16 * 16, .bfloat16), b = numbers.uniform(8 * 16, .bfloat16), c = Buffer(16 * 8)
+        try launch("probe_mma", block: 32, order, .memory(c), .memory(Buffer(a, .bfloat16)), .memory(Buffer(b, .bfloat16)))
+        var product = [Double](repeating: 0, count: 16 * 8)
+        for (m, n, k) in (0..<2048).map({ ($0 % 16, $0 / 16 % 8, $0 / 128) }) {
+            product[m + 16 * n] += a[m + 16 * k] * b[n + 8 * k]
+        }
+        // 16 products of bfloat16, exact in float32, added in float32.
+        #expect(distance(c.values, product) < 1e-6)
+        for transposed in [0, 1] {
+            let expected = Buffer(256, .int32), got = Buffer(256, .int32)
+            try launch(
+                "probe_matrices", block: 32, shared: 512, order, .memory(expected), .memory(got), .memory(Buffer(a, .bfloat16)),
+                .int(transposed))
+            #expect(got.values == expected.values)
+        }
+    }
+
     @Test func impossibleLaunchesAreRefused() {
         let out = Buffer(64, .int32)
         #expect(throws: EmulationError.self) { try launch("faultless_warp", block: 32, Order.both[0], .memory(out)) }
