@@ -56,6 +56,8 @@ public struct NanoGPTCheckpointWriter {
     /// - Parameters:
     ///   - model: float32, all of `facts.parameters`
     ///   - optimizer: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`, float32, for every parameter; or empty
+    ///   - path: the file, such as `out/ckpt.pt`
+    ///   - calls: the system's
     /// - Throws: `FileError` when a tensor is missing or has the wrong shape, the model computes the tanh GELU, which
     ///   nanoGPT does not, or the file cannot be written.
     public func write(
