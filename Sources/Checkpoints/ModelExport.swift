@@ -7,17 +7,13 @@ public enum ExportFormat: String, Sendable, CaseIterable {
     case nanoGPT = "nanogpt", huggingFace = "huggingface", safetensors, llmc, gguf
 
     /// What writes this form.
-    ///
-    /// - Throws: `FileError` naming the forms there are when this one is not written yet.
-    public func exporter() throws -> any ModelExporter {
+    public var exporter: any ModelExporter {
         switch self {
         case .safetensors: SafetensorsExporter()
         case .nanoGPT: NanoGPTExporter()
         case .huggingFace: HuggingFaceExporter()
-        case .llmc, .gguf:
-            throw FileError(
-                path: rawValue, operation: "convert to",
-                reason: "this form is not written yet; choose nanogpt, huggingface or safetensors")
+        case .llmc: LLMCExporter()
+        case .gguf: GGUFExporter()
         }
     }
 }

@@ -21,10 +21,10 @@ public enum CheckpointChoice: Sendable, Equatable {
 }
 
 /// A model's sizes and float32 weights, wherever they come from: a run folder, a checkpoint folder, a nanoGPT `ckpt.pt`
-/// (or its folder), a Hugging Face GPT-2 folder, or a safetensors file with nanoGPT's names.
+/// (or its folder), a Hugging Face GPT-2 folder, a GGUF file, an llm.c model, or a safetensors file with nanoGPT's names.
 public struct ModelSource: Sendable {
     public enum Kind: String, Sendable {
-        case run, checkpoint, nanoGPT = "nanogpt", huggingFace = "huggingface", safetensors
+        case run, checkpoint, nanoGPT = "nanogpt", huggingFace = "huggingface", safetensors, gguf, llmc
     }
 
     /// The file or folder that the weights come from.
@@ -37,11 +37,13 @@ public struct ModelSource: Sendable {
     public let step: Int?
     /// Checkpoints that were passed over because they are damaged.
     public let skipped: [SkippedCheckpoint]
+    /// Makes a `tokenizer.json` of the tokenizer that the model's own file holds; nil for the kinds of file that hold none.
+    public let tokenizerJSON: (@Sendable () throws -> String)?
 
     /// - Parameter weights: gives a float32 source for a name, or throws when there is none.
     init(
         path: String, kind: Kind, facts: ModelFacts, step: Int? = nil, skipped: [SkippedCheckpoint] = [],
-        weights: (String) throws -> TensorSource
+        tokenizerJSON: (@Sendable () throws -> String)? = nil, weights: (String) throws -> TensorSource
     ) throws {
         try facts.check(path: path)
         self.path = path
@@ -49,6 +51,7 @@ public struct ModelSource: Sendable {
         self.facts = facts
         self.step = step
         self.skipped = skipped
+        self.tokenizerJSON = tokenizerJSON
         tensors = try facts.parameters.map { parameter in
             let source = try weights(parameter.name)
             guard source.shape == parameter.shape, source.dtype == .float32 else {
@@ -80,12 +83,15 @@ public struct ModelSource: Sendable {
             }
             if has("config.json") { return try HuggingFaceFolder.open(path) }
             if has("ckpt.pt") { return try nanoGPT(path + "/ckpt.pt") }
+            if has(LLMCExporter.modelFile) { return try LLMCModel.open(MappedFile(path: path + "/" + LLMCExporter.modelFile)) }
             throw FileError(
                 path: path, operation: "find a model in",
                 reason: "it is no run folder (checkpoints/), no checkpoint folder (manifest.json), no nanoGPT folder (ckpt.pt)"
                     + " and no Hugging Face folder (config.json)")
         }
         let file = try MappedFile(path: path)
+        if file.bytes.starts(with: GGUFFile.magic) { return try GGUFModel.open(file) }
+        if LLMCModel.isOne(file) { return try LLMCModel.open(file) }
         if file.bytes.starts(with: [0x50, 0x4b]) || path.hasSuffix(".pt") || path.hasSuffix(".pth") { return try nanoGPT(path) }
         return try safetensors(path, nHead: nHead, activation: activation)
     }

@@ -29,8 +29,8 @@ public final class TokenFile: Sendable {
 
     /// llm.c's header: 256 int32 words, of which magic, version and the number of tokens are used.
     /// - Note: Source: llm.c, dev/data/data_common.py.
-    private static let shardMagic: Int32 = 20_240_520
-    private static let headerBytes = 1024
+    static let shardMagic: Int32 = 20_240_520
+    static let headerBytes = 1024
 
     /// - Parameters:
     ///   - path: the file.

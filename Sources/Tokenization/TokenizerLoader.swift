@@ -43,6 +43,14 @@ public struct TokenizerLoader: Sendable {
         return try file(spec, split: split)
     }
 
+    /// Reads a tokenizer from the text of a `tokenizer.json`.
+    ///
+    /// - Parameter path: where it comes from, for errors.
+    /// - Throws: `TokenizerError` when it is no tokenizer that Apus reads.
+    public func load(json: String, path: String) throws -> any Tokenizer {
+        try Array(json.utf8).withUnsafeBytes { try TokenizerJSONReader.read($0, path: path) }
+    }
+
     /// Reads one file, of the kind that its name says.
     private func file(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
         switch (path as NSString).pathExtension {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
 import Checkpoints
+import Corpus
 import Foundation
 import RunLog
 import Storage
@@ -17,13 +18,18 @@ struct ConvertCommand: ParsableCommand {
               apus convert runs/stories --to nanogpt --out out-stories         out-stories/ckpt.pt, to sample or train on
               apus convert out-shakespeare/ckpt.pt --to huggingface --out hub/shakespeare
               apus convert gpt2-folder --to safetensors --out gpt2.safetensors --dtype bfloat16
+              apus convert runs/stories --to gguf --out stories.gguf --dtype q8_0              for llama.cpp
+              apus convert runs/stories --to llmc --out llmc/stories           model.bin and gpt2_tokenizer.bin; or one .bin file
+              apus convert data/stories --to llmc --out llmc/data              a dataset: llm.c's token shards
 
             nanogpt keeps the optimizer's state when the source has it, so that train.py --init_from=resume goes on.
             huggingface, llmc and gguf leave out the rows of the vocabulary matrix that no token has.
             Nothing that exists is overwritten.
             """)
 
-    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder or safetensors file.")
+    @Argument(
+        help:
+            "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder, GGUF, llm.c or safetensors file; or a dataset.")
     var model: String
 
     @Option(help: "nanogpt, huggingface, safetensors, llmc or gguf.")
@@ -47,6 +53,9 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: "What the model is called in its card and metadata [the source's name].")
     var name: String?
 
+    @Option(name: .customLong("shard-tokens"), help: "A dataset's tokens in one of llm.c's shards, at most.")
+    var shardTokens = LLMCShards.usualTokens
+
     @Flag(help: "Print {\"path\":..,\"format\":..,\"dtype\":..,\"parameters\":..,\"bytes\":..,\"notes\":[..]}.")
     var json = false
 
@@ -61,6 +70,7 @@ struct ConvertCommand: ParsableCommand {
         guard lstat(destination, &status) != 0 else {
             throw UsageError("'\(destination)' exists already; nothing is overwritten: choose another --out, or move it away")
         }
+        if isDataset { return try convertData(format, to: destination) }
         let source = try LoadedModel.source(model, checkpoint: checkpoint)
         var export = try ModelExport(source, name: name ?? defaultName, withOptimizer: format == .nanoGPT)
         try addRun(of: source, to: &export)
@@ -77,7 +87,7 @@ struct ConvertCommand: ParsableCommand {
             let valid = ExportFormat.allCases.map(\.rawValue).joined(separator: ", ")
             throw UsageError("unknown form '\(to)'; --to takes one of \(valid)")
         }
-        return (format, try format.exporter())
+        return (format, format.exporter)
     }
 
     private func elementType(_ exporter: any ModelExporter, _ format: ExportFormat) throws -> ExportDType {

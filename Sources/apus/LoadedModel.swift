@@ -44,7 +44,7 @@ struct LoadedModel {
             source: source, weights: weights, description: source.step.map { "\(name) at step \($0)" } ?? name)
     }
 
-    /// The tokenizer of this model: the one asked for, the one kept beside it, or GPT-2's for a vocabulary of its size.
+    /// The tokenizer of this model: the one asked for, the one kept in its file or beside it, or GPT-2's for a vocabulary of its size.
     func tokenizer(spec: String?, vocab: String?) throws -> any Tokenizer {
         try Self.tokenizer(of: source, spec: spec, vocab: vocab)
     }
@@ -55,6 +55,7 @@ struct LoadedModel {
     ) throws -> any Tokenizer {
         let loader = TokenizerLoader(download: mayFetch ? Downloads.fetch : nil)
         if let spec { return try checked(loader.load(spec: spec, vocabularyFolder: vocab), source) }
+        if let json = source.tokenizerJSON { return try checked(loader.load(json: json(), path: source.path), source) }
         // A checkpoint lies two folders below its run.
         let folders = [source.path, source.path + "/../..", Paths.parent(of: source.path)]
         for folder in folders where FileManager.default.fileExists(atPath: folder + "/tokenizer.json") {

@@ -28,7 +28,7 @@ private let smallTokenizer = """
     private func write(_ model: ModelExport, _ format: ExportFormat, _ dtype: ExportDType = .float32, to path: String) throws
         -> ExportResult
     {
-        let exporter = try format.exporter(), path = exporter.destination(path)
+        let exporter = format.exporter, path = exporter.destination(path)
         try Folder.create(Paths.parent(of: path))
         return try exporter.write(model, dtype: dtype, to: path, calls: .system)
     }
@@ -219,7 +219,7 @@ private let smallTokenizer = """
     }
 
     @Test func aFailingCallLeavesNothing() throws {
-        let folder = try TemporaryFolder(), model = try model(), exporter = try ExportFormat.huggingFace.exporter()
+        let folder = try TemporaryFolder(), model = try model(), exporter = ExportFormat.huggingFace.exporter
         let counter = FaultyCalls(failing: -1)
         _ = try exporter.write(model, dtype: .float32, to: folder.file("good"), calls: counter.calls)
         // The last three calls flush the folder that holds it; before the renaming the folder itself is closed, which cannot harm.
