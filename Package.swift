@@ -58,14 +58,14 @@ let package = Package(
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CTokenization", "Storage"]),
         .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),
-        .testTarget(name: "RemoteTests", dependencies: ["Remote", "Storage"]),
+        .testTarget(name: "RemoteTests", dependencies: ["Remote", "Storage", "TestKit"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Compute", "Storage"]),
         .testTarget(name: "HealthTests", dependencies: ["Health", "RunLog"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelingTests", dependencies: ["Modeling", "Optimization", "ComputeCPU", "Checkpoints", "TestKit"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["Training", "Generation", "ComputeCPU", "Checkpoints", "Corpus", "RunLog", "Tokenization", "TestKit"]),
-        .testTarget(name: "CommandTests", dependencies: ["apus", "TestKit", "RunLog"]),
+        .testTarget(name: "CommandTests", dependencies: ["apus", "TestKit", "RunLog", "Checkpoints", "Storage"]),
     ],
     cLanguageStandard: .c2x,
     cxxLanguageStandard: .cxx17

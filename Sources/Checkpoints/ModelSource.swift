@@ -39,6 +39,8 @@ public struct ModelSource: Sendable {
     public let skipped: [SkippedCheckpoint]
     /// Makes a `tokenizer.json` of the tokenizer that the model's own file holds; nil for the kinds of file that hold none.
     public let tokenizerJSON: (@Sendable () throws -> String)?
+    /// The name of the data in a nanoGPT checkpoint's settings: its files lie in `data/NAME`.
+    public internal(set) var dataset: String?
 
     /// - Parameter weights: gives a float32 source for a name, or throws when there is none.
     init(
@@ -98,12 +100,14 @@ public struct ModelSource: Sendable {
 
     private static func nanoGPT(_ path: String) throws -> ModelSource {
         let checkpoint = try NanoGPTCheckpoint(path: path)
-        return try ModelSource(path: path, kind: .nanoGPT, facts: checkpoint.facts, step: checkpoint.iterNum) { name in
+        var source = try ModelSource(path: path, kind: .nanoGPT, facts: checkpoint.facts, step: checkpoint.iterNum) { name in
             guard let tensor = checkpoint.tensors[name] else {
                 throw FileError(path: path, operation: "use the model", reason: "it has no tensor '\(name)'")
             }
             return try tensor.source(name, path: path)
         }
+        source.dataset = checkpoint.config["dataset"]?.string
+        return source
     }
 
     private static func run(_ path: String, _ choice: CheckpointChoice?) throws -> ModelSource {

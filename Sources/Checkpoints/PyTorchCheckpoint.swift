@@ -73,23 +73,25 @@ public struct PyTorchTensor: Sendable {
     public let offset: Int
     /// Number of elements.
     public let count: Int
-    // SAFETY: the archive keeps the mapping alive; the checks in `init` keep every element inside `storage`.
-    private let archive: ZipArchive
+    // SAFETY: the file keeps the mapping alive; the checks in `init` keep every element inside `storage`.
+    private let file: MappedFile
     private let storage: Range<Int>
 
     /// Checks that every element lies inside the storage.
-    init(_ pickled: PickleTensor, archive: ZipArchive, root: String) throws {
+    init(_ pickled: PickleTensor, storages: TensorStorages) throws {
         guard let dtype = PyTorchStorage.types[pickled.storageType] else {
             throw PickleError("a tensor has the unknown type '\(pickled.storageType)'")
         }
-        let name = "\(root)/data/\(pickled.storageKey)"
-        guard let entry = archive.entries[name] else { throw PickleError("the data '\(name)' of a tensor are missing") }
+        let name = storages.prefix + pickled.storageKey
+        guard let range = storages.ranges[pickled.storageKey] else {
+            throw PickleError("the data '\(name)' of a tensor are missing")
+        }
         func refuse() -> PickleError {
             PickleError(
                 "a tensor (offset \(pickled.offset), shape \(pickled.shape), strides \(pickled.strides)) does not fit its data '\(name)'"
-                    + " of \(entry.range.count) bytes")
+                    + " of \(range.count) bytes")
         }
-        guard pickled.storageCount >= 0, pickled.storageCount <= entry.range.count / dtype.size, pickled.offset >= 0,
+        guard pickled.storageCount >= 0, pickled.storageCount <= range.count / dtype.size, pickled.offset >= 0,
             let count = TensorSource.count(pickled.shape), count <= pickled.storageCount
         else { throw refuse() }
         var last = pickled.offset
@@ -101,13 +103,13 @@ public struct PyTorchTensor: Sendable {
         }
         guard count == 0 || last < pickled.storageCount else { throw refuse() }
         self.dtype = dtype
-        self.archive = archive
+        file = storages.file
         self.count = count
         shape = pickled.shape
         strides = pickled.strides
         storageKey = pickled.storageKey
         offset = count == 0 ? 0 : pickled.offset
-        storage = entry.range
+        storage = range
     }
 
     /// Whether the elements lie in the file in row-major order without gaps.
@@ -121,7 +123,7 @@ public struct PyTorchTensor: Sendable {
         return true
     }
 
-    private var storageBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: archive.file.bytes[storage]) }
+    private var storageBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[storage]) }
 
     /// Copies elements in row-major order, starting at an element.
     ///
@@ -150,7 +152,7 @@ public struct PyTorchTensor: Sendable {
     ///
     /// - Throws: `FileError` when the dtype is an integer's.
     public func floats() throws -> [Float] {
-        let values = try FloatSource(dtype: dtype, path: archive.file.path)
+        let values = try FloatSource(dtype: dtype, path: file.path)
         var raw = [UInt8](repeating: 0, count: count * dtype.size)
         raw.withUnsafeMutableBytes { if count > 0 { copy(to: $0, from: 0) } }
         return raw.withUnsafeBytes { bytes in (0..<count).map { values.value(bytes, $0) } }
@@ -180,7 +182,7 @@ public struct PyTorchTensor: Sendable {
     }
 }
 
-/// A checkpoint of torch.save (zip layout, PyTorch 1.6 and later), read without Python and without running its code.
+/// A checkpoint of torch.save, read without Python and without running its code: a zip file, or PyTorch's layout before 1.6.
 public final class PyTorchCheckpoint: Sendable {
     public let path: String
     /// What was saved.
@@ -200,10 +202,15 @@ public final class PyTorchCheckpoint: Sendable {
         func refuse(_ reason: String) -> FileError {
             FileError(path: path, operation: "read the PyTorch checkpoint", reason: reason)
         }
-        if file.bytes.starts(with: [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46]) {
-            throw refuse(
-                "it has the layout of PyTorch before 1.6; save it again with a newer one:"
-                    + " torch.save(torch.load(\"old.pt\", map_location=\"cpu\"), \"new.pt\")")
+        if LegacyLayout.isIn(file) {
+            do {
+                let layout = try LegacyLayout(file)
+                var builder = TreeBuilder(heap: layout.heap, storages: layout.storages, budget: Self.mostValues)
+                root = try builder.value(layout.top, depth: 0, deepest: Self.deepest)
+            } catch let error as PickleError {
+                throw refuse(error.description)
+            }
+            return
         }
         guard file.bytes.starts(with: [0x50, 0x4b]) else { throw refuse("it is no zip file, so torch.save did not write it") }
         let archive = try ZipArchive(file: file)
@@ -215,9 +222,10 @@ public final class PyTorchCheckpoint: Sendable {
             throw refuse("its numbers are big-endian; save it again on a little-endian machine")
         }
         do {
-            var machine = PickleMachine(archive.bytes(pickle))
+            var machine = PickleMachine(archive.bytes(pickle), rules: TorchPickleRules())
             let top = try machine.run()
-            var builder = TreeBuilder(heap: machine.heap, archive: archive, folder: folder, budget: Self.mostValues)
+            let storages = TensorStorages(archive, prefix: "\(folder)/data/")
+            var builder = TreeBuilder(heap: machine.heap, storages: storages, budget: Self.mostValues)
             root = try builder.value(top, depth: 0, deepest: Self.deepest)
         } catch let error as PickleError {
             throw refuse(error.description)
@@ -226,9 +234,8 @@ public final class PyTorchCheckpoint: Sendable {
 
     /// Turns the machine's places into a tree of values.
     private struct TreeBuilder {
-        let heap: [PickleNode]
-        let archive: ZipArchive
-        let folder: String
+        let heap: [PickleNode<TorchPickleRules.Object>]
+        let storages: TensorStorages
         var budget: Int
 
         mutating func value(_ cell: PickleCell, depth: Int, deepest: Int) throws -> PyTorchValue {
@@ -247,7 +254,7 @@ public final class PyTorchCheckpoint: Sendable {
             }
         }
 
-        private mutating func node(_ node: PickleNode, depth: Int, deepest: Int) throws -> PyTorchValue {
+        private mutating func node(_ node: PickleNode<TorchPickleRules.Object>, depth: Int, deepest: Int) throws -> PyTorchValue {
             switch node {
             case .list(let items): return .list(try items.map { try value($0, depth: depth, deepest: deepest) })
             case .tuple(let items): return .tuple(try items.map { try value($0, depth: depth, deepest: deepest) })
@@ -256,8 +263,8 @@ public final class PyTorchCheckpoint: Sendable {
                     try pairs.map {
                         (try value($0.key, depth: depth, deepest: deepest), try value($0.value, depth: depth, deepest: deepest))
                     })
-            case .storage: return .none
-            case .tensor(let tensor): return .tensor(try PyTorchTensor(tensor, archive: archive, root: folder))
+            case .object(.storage): return .none
+            case .object(.tensor(let tensor)): return .tensor(try PyTorchTensor(tensor, storages: storages))
             }
         }
     }

@@ -146,31 +146,3 @@ package final class ZipArchive: Sendable {
         }
     }
 }
-
-/// Bounds-checked little-endian numbers; a place outside the bytes gives nil.
-struct LittleEndianBytes {
-    private let bytes: UnsafeRawBufferPointer
-
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-
-    var count: Int { bytes.count }
-
-    func slice(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer? {
-        guard offset >= 0, count >= 0, offset <= bytes.count, count <= bytes.count - offset else { return nil }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
-    }
-
-    func number<T: FixedWidthInteger>(_ offset: Int, as: T.Type) -> T? {
-        guard let slice = slice(offset, MemoryLayout<T>.size) else { return nil }
-        return T(littleEndian: slice.loadUnaligned(as: T.self))
-    }
-
-    func uint16(_ offset: Int) -> UInt16? { number(offset, as: UInt16.self) }
-    func uint32(_ offset: Int) -> UInt32? { number(offset, as: UInt32.self) }
-
-    /// A 64-bit number that is a place or a size within the file.
-    func offset64(_ offset: Int) -> Int? {
-        guard let value = number(offset, as: UInt64.self), value <= UInt64(bytes.count) else { return nil }
-        return Int(value)
-    }
-}

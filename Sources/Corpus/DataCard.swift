@@ -31,6 +31,9 @@ enum DataCard {
         if let value = audit.validationStderr {
             lines.append("- Expected standard error of a loss over the whole validation split: \(decimal(value, 3)) nats.")
         }
+        if let tokens = audit.plannedTokens {
+            lines.append("- Planned: \(PlannedEpochs(tokens: tokens, trainTokens: manifest.train.tokens).sentence).")
+        }
         let left = [
             ("empty", audit.emptyDocuments), ("null", audit.nullDocuments), ("of fewer than 16 tokens", audit.shortDocuments),
             ("duplicate", audit.duplicateDocuments), ("with invalid UTF-8", audit.invalidUtf8Documents),

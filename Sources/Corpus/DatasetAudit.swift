@@ -2,6 +2,7 @@
 import Foundation
 import RunLog
 import Storage
+import Tokenization
 
 /// What can be said about token files that exist, ours or another program's, with or without a manifest.
 public struct DatasetAudit: Codable, Sendable, Equatable {
@@ -39,6 +40,9 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
     public var nearDuplicatesSampled: Int?
     /// Tokens after which what the training tokens are about returns.
     public var orderPeriod: Int?
+    /// Tokens that a planned run will see, and how often it reads the training tokens for that.
+    public var plannedTokens: Int?
+    public var plannedEpochs: Double?
     /// What makes the data unfit for training.
     public var errors: [AuditWarning]
     public var warnings: [AuditWarning]
@@ -50,17 +54,45 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - path: a dataset folder, or one .bin file.
     ///   - nearDuplicates: also look for documents that nearly repeat an earlier one; a second pass.
+    ///   - planTokens: tokens that a planned run will see.
     /// - Throws: `FileError`; `CorpusError` when a file is empty, cut off, or no token file.
-    public static func run(path: String, nearDuplicates: Bool = false) throws -> DatasetAudit {
+    public static func run(path: String, nearDuplicates: Bool = false, planTokens: Int? = nil) throws -> DatasetAudit {
+        var audit: DatasetAudit
         if Folder.exists(path) {
             let dataset = try TokenDataset.open(folder: path)
-            return scan(
+            audit = scan(
                 path, splits: [dataset.train] + (dataset.val.map { [$0] } ?? []), manifest: dataset.manifest, nearDuplicates)
+            audit.judge(dataset.meta)
+        } else {
+            let file = try TokenFile(path: path)
+            let name = (path as NSString).lastPathComponent
+            let split = name.contains("val") ? "val" : name.contains("train") ? "train" : ""
+            audit = scan(path, splits: [TokenSplit(name: split, files: [file])], manifest: nil, nearDuplicates)
         }
-        let file = try TokenFile(path: path)
-        let name = (path as NSString).lastPathComponent
-        let split = name.contains("val") ? "val" : name.contains("train") ? "train" : ""
-        return scan(path, splits: [TokenSplit(name: split, files: [file])], manifest: nil, nearDuplicates)
+        if let planTokens { audit.plan(planTokens) }
+        return audit
+    }
+
+    /// Says how often a planned run reads the training tokens.
+    private mutating func plan(_ tokens: Int) {
+        let planned = PlannedEpochs(
+            tokens: tokens, trainTokens: files.filter { $0.split != "val" }.reduce(0) { $0 + $1.tokens })
+        plannedTokens = tokens
+        plannedEpochs = planned.epochs
+        if let warning = planned.warning { warnings.append(warning) }
+    }
+
+    /// Compares the ids with what nanoGPT's meta.pkl says of them.
+    private mutating func judge(_ meta: NanoGPTMeta?) {
+        guard let size = meta?.vocabSize else { return }
+        vocabSize = size
+        warnings.removeAll { $0.code == "beyond-gpt2" }
+        for file in files where file.largestId >= size {
+            errors.append(
+                AuditWarning(
+                    code: "beyond-vocabulary", message: "\(file.name) has id \(file.largestId), but meta.pkl says \(size) ids",
+                    advice: "prepare the data again; the files and meta.pkl are not of one preparation"))
+        }
     }
 
     private static func scan(
@@ -219,6 +251,10 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
             lines.append(
                 "near-duplicates: \(AuditRules.percent(share)) of \(DataCard.grouped(nearDuplicatesSampled ?? 0)) documents looked at"
             )
+        }
+        if let tokens = plannedTokens {
+            let trained = files.filter { $0.split != "val" }.reduce(0) { $0 + $1.tokens }
+            lines.append("planned: " + PlannedEpochs(tokens: tokens, trainTokens: trained).sentence)
         }
         lines += errors.map { "error: \($0.message). Cure: \($0.advice)." }
         lines += warnings.map { "warning: \($0.message). Cure: \($0.advice)." }

@@ -58,6 +58,8 @@ public struct DatasetMerger {
     /// Told how much of the tokens was joined, 0...1.
     public var progress: (Double) -> Void = { _ in }
     public var isCancelled: () -> Bool = { false }
+    /// Tokens that a planned run will see, for the audit.
+    public var planTokens: Int?
     package var calls = FileCalls.system
 
     /// - Parameters:
@@ -107,7 +109,8 @@ public struct DatasetMerger {
         state.duplicatesAreFull = duplicates.isFull
         try first.facts.maker.refuseNothing(state)
         try folder.write(first.dataset.tokenizer, name: "tokenizer.json")
-        let manifest = first.facts.maker.manifest(state, files: try writer.finishTokens())
+        var manifest = first.facts.maker.manifest(state, files: try writer.finishTokens())
+        PlannedEpochs.add(planTokens, to: &manifest)
         try folder.commit(manifest)
         return manifest
     }

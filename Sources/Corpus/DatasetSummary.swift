@@ -22,6 +22,9 @@ public enum DatasetSummary {
             facts.append("entropy of single tokens \(DataCard.decimal(value, 2)) nats")
         }
         if !facts.isEmpty { lines.append(facts.joined(separator: "; ")) }
+        if let tokens = manifest.audit.plannedTokens {
+            lines.append(PlannedEpochs(tokens: tokens, trainTokens: manifest.train.tokens).sentence)
+        }
         lines += (manifest.audit.warnings ?? []).map { "warning: \($0.message). Cure: \($0.advice)." }
         return lines.joined(separator: "\n")
     }

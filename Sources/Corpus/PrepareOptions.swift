@@ -18,6 +18,8 @@ public struct PrepareOptions: Sendable {
     public var workers = max(1, ProcessInfo.processInfo.activeProcessorCount)
     /// Tokens of a shard; nil for one file a split.
     public var shardTokens: Int?
+    /// Tokens that a planned run will see, for the audit; it decides nothing of the content.
+    public var planTokens: Int?
     /// nil: everything. A part is merged with the others by `DatasetMerger`.
     public var part: PreparePart?
     /// Bytes of text after which the place is journalled, to go on from there after an interruption.
@@ -90,6 +92,9 @@ public struct PrepareOptions: Sendable {
             throw CorpusError.usage("--separator cuts text files, but no source is one; leave it out")
         }
         guard part != nil else { return }
+        if planTokens != nil {
+            throw CorpusError.usage("--plan-tokens counts epochs of a whole dataset; give it with --merge instead of --part")
+        }
         if SplitPlan.isSingleDocument(sources.items, self) {
             throw CorpusError.usage("--part divides documents, but the one text file is a single document; give --separator")
         }

@@ -120,6 +120,7 @@ public struct Preparer {
     ) throws -> DatasetManifest {
         var manifest = maker.manifest(state, files: files)
         if let part = options.part { manifest.options["part"] = part.text }
+        PlannedEpochs.add(options.planTokens, to: &manifest)
         if isCancelled() { throw CorpusError.interrupted }
         try folder.commit(manifest)
         return manifest

@@ -2,6 +2,7 @@
 import Foundation
 import RunLog
 import Storage
+import Tokenization
 
 /// The tokens of one split: one file, or several shards read as one sequence.
 public struct TokenSplit: Sendable {
@@ -51,6 +52,24 @@ public struct TokenSplit: Sendable {
     /// Checks every id of every file; see `TokenFile.validate`.
     public func validate(vocabularySize: Int) throws {
         for file in files { try file.validate(vocabularySize: vocabularySize) }
+    }
+
+    /// Checks the ids of a range; what lies outside the split is left out.
+    ///
+    /// - Throws: as `TokenFile.validate`.
+    public func validate(vocabularySize: Int, in range: Range<Int>) throws {
+        for (file, part) in parts(range) { try file.validate(vocabularySize: vocabularySize, in: part) }
+    }
+
+    /// The largest id of a range; nil when it is empty.
+    public func largestID(in range: Range<Int>) -> UInt32? { parts(range).map { $0.largestID(in: $1) }.max() }
+
+    /// The files that a range touches, with the range of each.
+    private func parts(_ range: Range<Int>) -> [(TokenFile, Range<Int>)] {
+        zip(files, starts).compactMap { file, start in
+            let part = range.clamped(to: start..<start + file.count)
+            return part.isEmpty ? nil : (file, part.lowerBound - start..<part.upperBound - start)
+        }
     }
 }
 
@@ -109,7 +128,9 @@ public struct TokenDataset: Sendable {
     public let val: TokenSplit?
     /// nil for a folder that another program wrote.
     public let manifest: DatasetManifest?
-    /// The path of tokenizer.json, when there is one.
+    /// What nanoGPT's meta.pkl says, where there is no manifest.
+    public let meta: NanoGPTMeta?
+    /// The path of tokenizer.json, or of a meta.pkl that names the characters; nil when there is neither.
     public let tokenizerPath: String?
 
     /// Opens a folder; checks sizes and headers, not every id.
@@ -117,7 +138,8 @@ public struct TokenDataset: Sendable {
     /// - Parameters:
     ///   - folder: what `apus prepare` made, or nanoGPT's `data/NAME`
     ///   - type: the type of ids when no manifest says it.
-    /// - Throws: `FileError`, `CorpusError`: no token files, or files that do not agree with the manifest.
+    /// - Throws: `FileError`, `CorpusError`: no token files, or files that do not agree with the manifest; `TokenizerError` for a
+    ///   meta.pkl that holds anything but a vocabulary.
     public static func open(folder: String, type: TokenType = .uint16) throws -> TokenDataset {
         guard Folder.exists(folder) else {
             throw FileError(
@@ -141,12 +163,17 @@ public struct TokenDataset: Sendable {
             throw CorpusError.data(
                 folder, "it has no train.bin and no shards such as train_000001.bin; make them with `apus prepare`")
         }
-        let tokenizer = folder + "/tokenizer.json"
+        let metaPath = folder + "/" + NanoGPTMeta.fileName
+        let meta = manifest == nil && names.contains(NanoGPTMeta.fileName) ? try NanoGPTMeta.read(metaPath) : nil
         return TokenDataset(
             folder: folder, train: TokenSplit(name: "train", files: train),
-            val: val.isEmpty ? nil : TokenSplit(name: "val", files: val), manifest: manifest,
-            tokenizerPath: FileManager.default.fileExists(atPath: tokenizer) ? tokenizer : nil)
+            val: val.isEmpty ? nil : TokenSplit(name: "val", files: val), manifest: manifest, meta: meta,
+            tokenizerPath: names.contains("tokenizer.json")
+                ? folder + "/tokenizer.json" : meta?.tokenizer == nil ? nil : metaPath)
     }
+
+    /// Number of ids that a description of the data states: its dataset.json, or nanoGPT's meta.pkl.
+    public var statedVocabularySize: Int? { manifest?.tokenizer.vocabSize ?? meta?.vocabSize }
 
     /// The token files of one split: those of the manifest, or `train.bin`, or shards by their numbers.
     private static func files(
@@ -188,7 +215,8 @@ public struct TokenDataset: Sendable {
     /// The facts about the data that a run's record keeps.
     public var runData: RunData {
         var data = RunData(
-            tokenizer: manifest?.tokenizer.name ?? "unknown", trainTokens: train.count, valTokens: val?.count ?? 0)
+            tokenizer: manifest?.tokenizer.name ?? meta?.tokenizer?.name ?? "unknown", trainTokens: train.count,
+            valTokens: val?.count ?? 0)
         guard let manifest else { return data }
         data.valBytes = manifest.val.bytes
         data.trainDocuments = manifest.train.documents

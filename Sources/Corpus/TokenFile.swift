@@ -113,18 +113,22 @@ public final class TokenFile: Sendable {
     package var idBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count * type.size) }
 
     /// The largest id, found by all cores.
-    public func largestID() -> UInt32 {
-        let chunk = 1 << 22, chunks = (count + chunk - 1) / chunk
+    public func largestID() -> UInt32 { largestID(in: 0..<count) }
+
+    /// The largest id of a range, found by all cores; 0 for an empty one. What lies outside the file is left out.
+    public func largestID(in range: Range<Int>) -> UInt32 {
+        let range = range.clamped(to: 0..<count)
+        let chunk = 1 << 22, chunks = (range.count + chunk - 1) / chunk
         let largest = Mutex<UInt32>(0)
         DispatchQueue.concurrentPerform(iterations: chunks) { index in
-            let range = index * chunk..<min(count, (index + 1) * chunk)
-            let found = largestID(in: range)
+            let start = range.lowerBound + index * chunk
+            let found = maximum(of: start..<min(range.upperBound, start + chunk))
             largest.withLock { $0 = max($0, found) }
         }
         return largest.withLock { $0 }
     }
 
-    private func largestID(in range: Range<Int>) -> UInt32 {
+    private func maximum(of range: Range<Int>) -> UInt32 {
         if type == .uint32 {
             let ids = base.assumingMemoryBound(to: UInt32.self)
             var result: UInt32 = 0
@@ -140,10 +144,16 @@ public final class TokenFile: Sendable {
     /// Checks that every id is inside a vocabulary; reads the whole file.
     ///
     /// - Throws: `CorpusError` naming the first id that is not, and its position.
-    public func validate(vocabularySize: Int) throws {
-        guard Int(largestID()) >= vocabularySize else { return }
-        var position = 0, found: (position: Int, id: UInt32)?
-        forEachPiece(0..<count) { piece in
+    public func validate(vocabularySize: Int) throws { try validate(vocabularySize: vocabularySize, in: 0..<count) }
+
+    /// Checks the ids of a range; what lies outside the file is left out.
+    ///
+    /// - Throws: `CorpusError` as above.
+    public func validate(vocabularySize: Int, in range: Range<Int>) throws {
+        let range = range.clamped(to: 0..<count)
+        guard Int(largestID(in: range)) >= vocabularySize else { return }
+        var position = range.lowerBound, found: (position: Int, id: UInt32)?
+        forEachPiece(range) { piece in
             if found == nil, let i = piece.firstIndex(where: { Int(UInt32(bitPattern: $0)) >= vocabularySize }) {
                 found = (position + i, UInt32(bitPattern: piece[i]))
             }

@@ -87,13 +87,46 @@ public struct HuggingFace: Sendable {
     /// - Throws: `FileError`; `Downloader.Stopped`.
     public func files(_ text: String, downloader: Downloader) throws -> [RemoteFile] {
         let address = try Address(text)
-        let api = "\(endpoint)/api/datasets/\(Self.escaped(address.set))"
+        let set = Repository(kind: "datasets", name: address.set, revision: address.revision)
+        let files = try self.files(of: set, below: address.folder, as: text, downloader: downloader) {
+            address.matches($0) ? "hf://datasets/\(address.set)@\($1)/\($0)" : nil
+        }
+        guard !files.isEmpty else {
+            throw FileError(path: text, operation: "find", reason: "no file of the data set matches; check the path")
+        }
+        return files.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    }
+
+    /// What the hub keeps under one name.
+    struct Repository {
+        /// "datasets" or "models".
+        var kind: String
+        /// OWNER/NAME
+        var name: String
+        var revision: String
+    }
+
+    /// The files of a repository at the commit that the revision is now.
+    ///
+    /// - Parameters:
+    ///   - folder: only what lies below it; empty for all.
+    ///   - text: what errors call the repository.
+    ///   - naming: gives the name of a path at a commit; nil leaves the file out.
+    /// - Throws: `FileError`; `Downloader.Stopped`.
+    func files(
+        of repository: Repository, below folder: String, as text: String, downloader: Downloader,
+        naming: (_ path: String, _ commit: String) -> String?
+    ) throws -> [RemoteFile] {
+        let api = "\(endpoint)/api/\(repository.kind)/\(Self.escaped(repository.name))"
         let revision = try decode(
-            Revision.self, downloader.page("\(api)/revision/\(Self.escaped(address.revision, keepingSlashes: false))").body, text)
+            Revision.self, downloader.page("\(api)/revision/\(Self.escaped(repository.revision, keepingSlashes: false))").body,
+            text)
         guard revision.sha.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
             throw FileError(path: text, operation: "list", reason: "the server named the commit '\(revision.sha)'")
         }
-        let folder = address.folder
+        // Models have no prefix in the addresses of their files.
+        let place = repository.kind == "models" ? endpoint : "\(endpoint)/\(repository.kind)"
+        let base = "\(place)/\(Self.escaped(repository.name))/resolve/\(revision.sha)/"
         var next: String? =
             "\(api)/tree/\(revision.sha)" + (folder.isEmpty ? "" : "/" + Self.escaped(folder)) + "?recursive=true"
         var files: [RemoteFile] = [], pages = 0
@@ -101,20 +134,16 @@ public struct HuggingFace: Sendable {
             let page = try downloader.page(url)
             pages += 1
             next = page.next
-            for entry in try decode([Entry].self, page.body, text) where entry.type == "file" && address.matches(entry.path) {
+            for entry in try decode([Entry].self, page.body, text) where entry.type == "file" {
+                guard let name = naming(entry.path, revision.sha) else { continue }
                 let digest = entry.lfs?.oid.flatMap { Downloader.isDigest($0) ? $0 : nil }
                 files.append(
                     RemoteFile(
-                        name: "hf://datasets/\(address.set)@\(revision.sha)/\(entry.path)",
-                        url:
-                            "\(endpoint)/datasets/\(Self.escaped(address.set))/resolve/\(revision.sha)/\(Self.escaped(entry.path))",
-                        size: entry.size.flatMap { $0 >= 0 ? $0 : nil }, sha256: digest, tag: digest ?? entry.oid))
+                        name: name, url: base + Self.escaped(entry.path), size: entry.size.flatMap { $0 >= 0 ? $0 : nil },
+                        sha256: digest, tag: digest ?? entry.oid))
             }
         }
-        guard !files.isEmpty else {
-            throw FileError(path: text, operation: "find", reason: "no file of the data set matches; check the path")
-        }
-        return files.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        return files
     }
 
     private func decode<Value: Decodable>(_ type: Value.Type, _ body: Data, _ address: String) throws -> Value {

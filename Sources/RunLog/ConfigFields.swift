@@ -43,7 +43,7 @@ extension RunConfig {
         text("out_dir", \.outDir, "run", "run folder; it must not exist yet unless --resume is given"),
         text("data", \.data, "run", "dataset folder with train.bin and val.bin"),
         text("dataset", \.dataset, "run", "nanoGPT's way to name the data: data/NAME"),
-        text("init_from", \.initFrom, "run", "scratch, or a run folder, checkpoint folder or file to start from"),
+        text("init_from", \.initFrom, "run", "scratch; resume; gpt2, gpt2-medium, -large, -xl; or a model's folder or file"),
         integer("n_layer", \.nLayer, "model", "transformer blocks", 1...1000),
         integer("n_head", \.nHead, "model", "attention heads; divides n_embd", 1...1000),
         integer("n_embd", \.nEmbd, "model", "width", 1...65536),
@@ -64,7 +64,7 @@ extension RunConfig {
         number("beta1", \.beta1, "optimizer", "AdamW's decay of the mean", "0 <= beta1 < 1") { $0 >= 0 && $0 < 1 },
         number("beta2", \.beta2, "optimizer", "AdamW's decay of the square", "0 <= beta2 < 1") { $0 >= 0 && $0 < 1 },
         number("grad_clip", \.gradClip, "optimizer", "largest global gradient norm; 0: no clipping", "a number >= 0") { $0 >= 0 },
-        boolean("decay_lr", \.decayLr, "schedule", "false is the same as lr_schedule = constant"),
+        boolean("decay_lr", \.decayLr, "schedule", "false: lr_schedule = constant without warm-up"),
         text("lr_schedule", \.lrSchedule, "schedule", "shape after the warm-up", ["cosine", "linear", "constant", "wsd"]),
         integer(
             "warmup_iters", \.warmupIters, "schedule", "warm-up updates; -1: 2 % of max_iters, at most 2000", -1...1_000_000_000),

@@ -140,6 +140,9 @@ public struct AuditRecord: Codable, Sendable, Equatable {
     public var nonTextShare: Double?
     /// Standard error of a validation loss over the split, nats; docs/data.md says how it is estimated.
     public var validationStderr: Double?
+    /// Tokens that a planned run will see, and how often it reads the training tokens for that.
+    public var plannedTokens: Int?
+    public var plannedEpochs: Double?
     /// Sentences for people: the finding, the reason, the cure.
     public var warnings: [AuditWarning]?
 

@@ -7,6 +7,8 @@ struct ExpressionParser {
     private let names: [String: ConfigValue]
     private var position = 0
     private var depth = 0
+    /// The names that the expression reads.
+    private(set) var usedNames: Set<String> = []
 
     init(text: [UInt8], names: [String: ConfigValue]) {
         self.text = text
@@ -155,6 +157,7 @@ struct ExpressionParser {
             throw Failure(reason: "'\(word)' would have to be executed; write its value instead")
         }
         guard let value = names[word] else { throw Failure(reason: "'\(word)' is not assigned before this line") }
+        usedNames.insert(word)
         return value
     }
 

@@ -4,13 +4,15 @@
 ///
 /// Understood: `name = expression` with numbers, text, True, False, earlier names, parentheses and `+ - * / // % **`; comments,
 /// blank lines, text standing alone (a docstring) and `import` lines, which change nothing here. Keys that begin with `wandb_`
-/// are skipped whatever they hold, since they often call functions and mean nothing to training.
+/// may hold anything, since they often call functions and mean nothing to training.
 public enum NanoGPTConfigReader {
     /// One assignment: its key, value and line, counted from 1.
     public struct Assignment: Sendable, Equatable {
         public let key: String
         public let value: ConfigValue
         public let line: Int
+        /// Whether a later line computes with it: a name of the file's own then needs no meaning as a key.
+        public internal(set) var isUsed = false
 
         public init(key: String, value: ConfigValue, line: Int) {
             self.key = key
@@ -54,12 +56,19 @@ public enum NanoGPTConfigReader {
                         "'\(trimmed.prefix(60))' is not an assignment; only lines like `n_layer = 12` are read",
                     source: source)
             }
-            if key.hasPrefix("wandb_") { continue }
             do {
-                let value = try evaluate(expression, names: names)
+                var parser = ExpressionParser(text: Array(expression.utf8), names: names)
+                let value = try parser.parse()
+                for used in parser.usedNames {
+                    if let place = result.lastIndex(where: { $0.key == used }) { result[place].isUsed = true }
+                }
                 names[key] = value
                 result.append(Assignment(key: key, value: value, line: index + 1))
             } catch let error as ExpressionError {
+                if key.hasPrefix("wandb_") {
+                    result.append(Assignment(key: key, value: .text(""), line: index + 1))
+                    continue
+                }
                 throw ConfigError(key: key, reason: "\(key): \(error.reason)", source: source)
             }
         }

@@ -78,7 +78,27 @@ public struct RunConfig: Sendable, Equatable {
         if config.warmupIters < 0 { config.warmupIters = min(2000, maxIters / 50) }
         if config.minLr < 0 { config.minLr = learningRate / 10 }
         if config.checkpointInterval == 0 { config.checkpointInterval = evalInterval }
-        if !config.decayLr { config.lrSchedule = "constant" }
+        if !config.decayLr {
+            // nanoGPT computes no schedule at all then, so no warm-up either.
+            config.lrSchedule = "constant"
+            config.warmupIters = 0
+        }
+        return config
+    }
+
+    /// What nanoGPT's train.py assumes for keys that its configuration files leave out, where it differs from ours.
+    ///
+    /// Its GPT-2 run of 300B tokens on OpenWebText; the order of the data stays ours, and so does what only concerns the machine.
+    public static var nanoGPT: RunConfig {
+        var config = RunConfig()
+        config.dataset = "openwebtext"
+        config.gradientAccumulationSteps = 40
+        config.maxIters = 600_000
+        config.lrDecayIters = 600_000
+        config.warmupIters = 2000
+        config.minLr = 6e-5
+        config.evalInterval = 2000
+        config.evalIters = 200
         return config
     }
 }

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: MIT
 import Storage
 
-/// One id a character: nanoGPT's `shakespeare_char`, ids in the order of code points.
+/// One id a character: nanoGPT's `shakespeare_char`.
 public final class CharTokenizer: Tokenizer {
     public let name = "char"
     public var endOfText: UInt32? { nil }
     public var vocabularySize: Int { characters.count }
-    /// The characters, ascending; the id of each is its place.
+    /// The id of each is its place.
     public let characters: [Unicode.Scalar]
     // The id plus one of every code point up to the highest in use, 0 where there is none.
     fileprivate let ids: [UInt32]
 
+    /// Gives ids in the order of code points.
+    ///
     /// - Parameter characters: in any order, repeated or not.
-    public init(characters: some Sequence<Unicode.Scalar>) {
-        self.characters = Set(characters).sorted { $0.value < $1.value }
-        var ids = [UInt32](repeating: 0, count: Int(self.characters.last?.value ?? 0) + 1)
-        for (id, scalar) in self.characters.enumerated() { ids[Int(scalar.value)] = UInt32(id) + 1 }
+    public convenience init(characters: some Sequence<Unicode.Scalar>) {
+        self.init(ordered: Set(characters).sorted { $0.value < $1.value })
+    }
+
+    /// Gives each character its place as id.
+    ///
+    /// - Parameter characters: each once; of a repeated one the last place counts.
+    package init(ordered characters: [Unicode.Scalar]) {
+        self.characters = characters
+        var ids = [UInt32](repeating: 0, count: Int(characters.map(\.value).max() ?? 0) + 1)
+        for (id, scalar) in characters.enumerated() { ids[Int(scalar.value)] = UInt32(id) + 1 }
         self.ids = ids
     }
 
@@ -27,22 +36,17 @@ public final class CharTokenizer: Tokenizer {
     }
 
     /// Reads the `"char"` model of a `tokenizer.json`.
-    init(json: JSONValue, path: String) throws {
+    convenience init(json: JSONValue, path: String) throws {
         func bad(_ what: String) -> TokenizerError { TokenizerError(.badFile, "'\(path)': \(what)") }
         guard let members = json["model"]?["vocab"]?.members else { throw bad("the model has no \"vocab\"") }
-        var scalars: [Unicode.Scalar] = []
+        var scalars: [Unicode.Scalar] = [], seen: Set<Unicode.Scalar> = []
         for (place, member) in members.enumerated() {
             guard let scalar = member.key.unicodeScalars.first, member.key.unicodeScalars.count == 1,
-                member.value.id == UInt32(place), scalars.last.map({ $0.value < scalar.value }) ?? true
-            else {
-                throw bad("entry \(place + 1) of \"vocab\" is not one character with id \(place), in the order of code points")
-            }
+                member.value.id == UInt32(place), seen.insert(scalar).inserted
+            else { throw bad("entry \(place + 1) of \"vocab\" is not one character, found nowhere else, with id \(place)") }
             scalars.append(scalar)
         }
-        characters = scalars
-        var ids = [UInt32](repeating: 0, count: Int(scalars.last?.value ?? 0) + 1)
-        for (id, scalar) in scalars.enumerated() { ids[Int(scalar.value)] = UInt32(id) + 1 }
-        self.ids = ids
+        self.init(ordered: scalars)
     }
 
     public func tokenizerJSON() throws -> String {

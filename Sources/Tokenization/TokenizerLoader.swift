@@ -60,27 +60,37 @@ public struct TokenizerLoader: Sendable {
             }
             return try TokenizerJSONReader.read(path)
         case "tiktoken": return try BPETokenizer(model: TiktokenFile.read(path, split: split))
+        case "pkl":
+            guard let tokenizer = try NanoGPTMeta.read(path).tokenizer else {
+                throw TokenizerError(
+                    .unsupported, "'\(path)' does not give every id one character; only nanoGPT's character level is read from it"
+                )
+            }
+            return tokenizer
         case "bpe":
             let encoder = Paths.parent(of: path) + "/encoder.json"
             let hasEncoder = FileManager.default.fileExists(atPath: encoder)
             return try BPETokenizer(model: GPT2Files.read(merges: path, encoder: hasEncoder ? encoder : nil))
         default:
             throw TokenizerError(
-                .unsupported, "'\(path)' is no known kind of tokenizer file; known are tokenizer.json, *.tiktoken and vocab.bpe")
+                .unsupported,
+                "'\(path)' is no known kind of tokenizer file; known are tokenizer.json, *.tiktoken, vocab.bpe "
+                    + "and nanoGPT's meta.pkl")
         }
     }
 
     /// Reads the tokenizer in a folder.
     private func folder(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
         let names = Folder.names(path)
-        for name in ["tokenizer.json", "vocab.bpe"] where names.contains(name) {
+        for name in ["tokenizer.json", "vocab.bpe", NanoGPTMeta.fileName] where names.contains(name) {
             return try file(path + "/" + name, split: split)
         }
         let ranks = names.filter { $0.hasSuffix(".tiktoken") }
         if ranks.count == 1 { return try file(path + "/" + ranks[0], split: split) }
         throw TokenizerError(
             .notFound,
-            "the folder '\(path)' has no tokenizer.json, vocab.bpe or (one) .tiktoken file; give another folder or a file")
+            "the folder '\(path)' has no tokenizer.json, vocab.bpe, meta.pkl or (one) .tiktoken file; give another folder or a file"
+        )
     }
 
     // ---- GPT-2 ------------------------------------------------------------------------------------------------------

@@ -27,13 +27,17 @@ public struct RunSetup: Sendable {
         }
         var config = config.resolved()
         dataset = try TokenDataset.open(folder: Self.dataFolder(config))
-        let ids = try Self.vocabulary(of: dataset)
+        let ids = try VocabularyCheck.ids(of: dataset, config)
         if config.vocabSize == 0 {
             config.vocabSize = ids >= Self.paddedFrom ? (ids + 63) / 64 * 64 : ids
         } else if config.vocabSize < ids {
+            let cure =
+                config.initFrom == "scratch"
+                ? "leave vocab_size out or set it to at least \(ids)"
+                : "prepare the data with the tokenizer of the model to start from"
             throw TrainingError(
-                "vocab_size is \(config.vocabSize), but the data in '\(dataset.folder)' has ids up to \(ids - 1); "
-                    + "leave vocab_size out or set it to at least \(ids)", isUsage: true)
+                "vocab_size is \(config.vocabSize), but the data in '\(dataset.folder)' has ids up to \(ids - 1); \(cure)",
+                isUsage: true)
         }
         self.config = config
         model = try Self.model(config)
@@ -46,7 +50,7 @@ public struct RunSetup: Sendable {
             // Says when a split is too short for one block.
             _ = try TokenSamples(split: split, kind: .sequential, seed: 0, blockSize: config.blockSize)
         }
-        guard config.minLr <= config.learningRate else {
+        guard config.lrSchedule == "constant" || config.minLr <= config.learningRate else {
             throw TrainingError(
                 "min_lr \(config.minLr) is above learning_rate \(config.learningRate); the rate would rise at the end",
                 isUsage: true)
@@ -80,18 +84,6 @@ public struct RunSetup: Sendable {
         if !config.data.isEmpty { return config.data }
         if !config.dataset.isEmpty { return "data/" + config.dataset }
         throw TrainingError("no data given: add --data DIR, a folder that `apus prepare` made", isUsage: true)
-    }
-
-    /// Ids that the data may use: from its manifest, or by looking at every token.
-    private static func vocabulary(of dataset: TokenDataset) throws -> Int {
-        let splits = [dataset.train] + (dataset.val.map { [$0] } ?? [])
-        if let size = dataset.manifest?.tokenizer.vocabSize {
-            for split in splits { try split.validate(vocabularySize: size) }
-            return size
-        }
-        let largest = splits.flatMap(\.files).map { Int($0.largestID()) }.max() ?? 0
-        // Without a manifest, ids up to GPT-2's end-of-text are taken as GPT-2's.
-        return largest > 40_000 && largest < 50_257 ? 50_257 : largest + 1
     }
 }
 

@@ -10,23 +10,30 @@ struct ConfigArguments {
     private(set) var files: [String] = []
     /// Sentences about keys that have no meaning here.
     private(set) var notices: [String] = []
+    /// nanoGPT's `eval_only`.
+    private(set) var evalOnly = false
+    /// Whether keys that a nanoGPT file leaves out take nanoGPT's defaults: not over the settings of a stored run.
+    private let isNew: Bool
 
     /// nanoGPT's keys that do nothing here, with the reason.
     static let withoutMeaning: [String: String] = [
         "compile": "there is nothing to compile", "backend": "one process trains",
-        "wandb_log": "apus export --to wandb writes what W&B imports", "wandb_project": "see apus export --to wandb",
-        "wandb_run_name": "see apus export --to wandb", "always_save_checkpoint": "latest and best are kept apart",
-        "eval_only": "use `apus eval`",
+        "always_save_checkpoint": "latest and best are kept apart", "eval_only": "use `apus eval`",
     ]
+
+    private static func reason(_ key: String) -> String? {
+        key.hasPrefix("wandb_") ? "`apus export --to wandb` writes what W&B imports" : withoutMeaning[key]
+    }
     /// Shorter names on the command line.
     private static let aliases = ["out": "out_dir"]
 
     /// - Parameters:
     ///   - arguments: configuration files and options, in order; later ones win, as in nanoGPT
-    ///   - base: what to start from
+    ///   - base: the settings of a stored run; nil for a new one
     /// - Throws: `UsageError`, `ConfigError`, `FileError`.
-    init(_ arguments: [String], base: RunConfig = RunConfig()) throws {
-        config = base
+    init(_ arguments: [String], base: RunConfig? = nil) throws {
+        config = base ?? RunConfig()
+        isNew = base == nil
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-"), argument.count > 1 else {
@@ -55,12 +62,26 @@ struct ConfigArguments {
     }
 
     private mutating func apply(file: String) throws {
+        let entries = try ConfigFile.read(file)
+        if ConfigFile.isNanoGPT(file), isNew, !files.contains(where: ConfigFile.isNanoGPT) { takeNanoGPTsDefaults(file) }
         files.append(file)
-        for (key, value, source) in try ConfigFile.read(file) { try set(key, value, source: source) }
+        for entry in entries where !(entry.isHelper && RunConfig.fieldsByKey[entry.key] == nil && Self.reason(entry.key) == nil) {
+            try set(entry.key, entry.value, source: entry.source)
+        }
+    }
+
+    /// A file of nanoGPT's says only what differs from train.py's own values.
+    private mutating func takeNanoGPTsDefaults(_ file: String) {
+        let ours = RunConfig(), theirs = RunConfig.nanoGPT
+        for field in RunConfig.fields where !given.contains(field.key) && field.get(ours) != field.get(theirs) {
+            // The values are valid by construction.
+            try? config.set(field.key, field.get(theirs))
+        }
     }
 
     private mutating func set(_ key: String, _ value: ConfigValue, source: String) throws {
-        if let reason = Self.withoutMeaning[key] {
+        if let reason = Self.reason(key) {
+            if key == "eval_only" { evalOnly = Self.boolean(value) ?? (value == .integer(1)) }
             notices.append("\(source): '\(key)' has no meaning here (\(reason)); ignored")
             return
         }

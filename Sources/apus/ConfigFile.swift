@@ -6,18 +6,33 @@ import TOMLKit
 
 /// Reads a configuration file into keys and values, in the order of the file's kind.
 enum ConfigFile {
+    /// A key as a file gives it.
+    struct Entry {
+        var key: String
+        var value: ConfigValue
+        /// File, and line where it is known.
+        var source: String
+        /// Whether the file computes with the name, which then need not be a key.
+        var isHelper = false
+    }
+
+    /// Whether a file is one of nanoGPT's.
+    static func isNanoGPT(_ path: String) -> Bool { path.hasSuffix(".py") }
+
     /// TOML, or nanoGPT's `.py` of plain assignments.
     ///
     /// - Throws: `UsageError` naming file and line, `FileError`.
-    static func read(_ path: String) throws -> [(key: String, value: ConfigValue, source: String)] {
+    static func read(_ path: String) throws -> [Entry] {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw FileError(path: path, operation: "read the configuration", errno: errno == 0 ? ENOENT : errno)
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw UsageError("\(path): it is not UTF-8 text; a configuration is a .toml file or a nanoGPT .py file")
         }
-        if path.hasSuffix(".py") {
-            return try NanoGPTConfigReader.read(text, name: path).map { ($0.key, $0.value, "\(path):\($0.line)") }
+        if isNanoGPT(path) {
+            return try NanoGPTConfigReader.read(text, name: path).map {
+                Entry(key: $0.key, value: $0.value, source: "\(path):\($0.line)", isHelper: $0.isUsed)
+            }
         }
         do {
             let table = try TOMLTable(string: text)
@@ -26,7 +41,7 @@ enum ConfigFile {
                     throw UsageError(
                         "\(path): '\(key)' is not a number, text or boolean; the configuration is flat, one key a line")
                 }
-                return (key, plain, path)
+                return Entry(key: key, value: plain, source: path)
             }
         } catch let error as TOMLParseError {
             throw UsageError("\(path):\(error.source.begin.line): not valid TOML: \(error.description)")

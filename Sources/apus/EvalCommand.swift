@@ -16,7 +16,7 @@ struct EvalCommand: ParsableCommand {
             [i*T, i*T+T), targets shifted by one, a last partial block dropped. Anyone can compute the same number.
             """)
 
-    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt or Hugging Face folder.")
+    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder, or gpt2 and the like.")
     var model: String
 
     @Option(help: "Dataset folder.")
@@ -64,9 +64,11 @@ struct EvalCommand: ParsableCommand {
         }
         let loaded = try LoadedModel.open(model, checkpoint: checkpoint, dtype: dtype, backend: backend)
         let length = loaded.weights.config.blockSize
-        try tokens.validate(vocabularySize: loaded.weights.config.vocabSize)
         let samples = try TokenSamples(split: tokens, kind: .sequential, seed: 0, blockSize: length)
         let blocks = maxTokens == 0 ? samples.evaluationBlocks : min(samples.evaluationBlocks, max(1, maxTokens / length))
+        // Only what is read, so that a little of a large split takes a little time.
+        try tokens.validate(
+            vocabularySize: loaded.weights.config.vocabSize, in: 0..<samples.evaluationTargets(blocks: blocks).upperBound)
         let gpt = try GPT(weights: loaded.weights, batch: min(batchSize, blocks), length: length, training: false)
         StopSignal.listen()
         var done = 0

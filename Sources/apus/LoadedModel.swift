@@ -3,6 +3,7 @@ import Checkpoints
 import Compute
 import Foundation
 import Modeling
+import Remote
 import Storage
 import Tokenization
 import Training
@@ -21,9 +22,17 @@ struct LoadedModel {
             choice = CheckpointChoice(checkpoint)
             if choice == nil { throw UsageError("unknown checkpoint '\(checkpoint)'; choose best, latest or a step such as 500") }
         }
-        let source = try ModelSource.open(path: path, checkpoint: choice)
+        let source = try ModelSource.open(path: try place(of: path), checkpoint: choice)
         for skipped in source.skipped { Console.warning("checkpoint \(skipped.name) is not used: \(skipped.reason)") }
         return source
+    }
+
+    /// A path as it is; a model of the hub (`gpt2`, `hf://OWNER/NAME`) as the folder it is kept in, fetched when it is not there yet.
+    ///
+    /// A file or folder of that name comes first.
+    static func place(of name: String) throws -> String {
+        guard !FileManager.default.fileExists(atPath: name), let address = try HubModels.Address(name) else { return name }
+        return try HubModels(note: { Console.note($0) }).folder(address)
     }
 
     static func open(_ path: String, checkpoint: String?, dtype: String, backend: any Backend) throws -> LoadedModel {
@@ -61,8 +70,22 @@ struct LoadedModel {
         for folder in folders where FileManager.default.fileExists(atPath: folder + "/tokenizer.json") {
             return try checked(loader.load(spec: folder + "/tokenizer.json"), source)
         }
+        if let path = datasetTokenizer(source) { return try checked(loader.load(spec: path), source) }
         if (50257...50304).contains(source.facts.vocabSize) { return try loader.load(spec: "gpt2", vocabularyFolder: vocab) }
-        throw UsageError("no tokenizer.json lies beside the model '\(source.path)'; name one with --tokenizer FILE")
+        throw UsageError(
+            "no tokenizer.json lies beside the model '\(source.path)'; name one with --tokenizer FILE (a tokenizer.json, nanoGPT's "
+                + "meta.pkl, or the folder that has it)")
+    }
+
+    /// The tokenizer of the data that a nanoGPT checkpoint names, where nanoGPT's sample.py looks for it: below the current folder.
+    private static func datasetTokenizer(_ source: ModelSource) -> String? {
+        // The name comes from a file that may be anyone's.
+        guard let name = source.dataset, !name.isEmpty, !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
+            return nil
+        }
+        return ["tokenizer.json", NanoGPTMeta.fileName].map { "data/\(name)/\($0)" }.first {
+            FileManager.default.fileExists(atPath: $0)
+        }
     }
 
     private static func checked(_ tokenizer: any Tokenizer, _ source: ModelSource) throws -> any Tokenizer {

@@ -67,17 +67,31 @@ struct PrepareCommand: ParsableCommand {
     var audit: String?
     @Flag(help: "With --audit: also look for documents that nearly repeat another one (MinHash).")
     var nearDuplicates = false
+    @Option(
+        help: ArgumentHelp("Tokens that the planned run will see: the audit then says how many epochs that is.", valueName: "n"))
+    var planTokens: Double?
     @Flag(help: "Print the result as JSON.")
     var json = false
     @Flag(help: "Print no progress and no notes.")
     var quiet = false
+
+    /// 3e9 is a number of tokens to whoever types it.
+    private var plannedTokens: Int? {
+        get throws {
+            guard let planTokens else { return nil }
+            guard planTokens >= 1, planTokens < 1e15, planTokens == planTokens.rounded() else {
+                throw ValidationError("--plan-tokens must be a whole number from 1 to 1e15, for example 3e9")
+            }
+            return Int(planTokens)
+        }
+    }
 
     func run() throws {
         guard let audit else { return merge.isEmpty ? try runPrepare() : try runMerge() }
         guard sources.isEmpty, out == nil, merge.isEmpty else {
             throw ValidationError("--audit takes no sources and no --out; it only reads '\(audit)'")
         }
-        let result = try DatasetAudit.run(path: audit, nearDuplicates: nearDuplicates)
+        let result = try DatasetAudit.run(path: audit, nearDuplicates: nearDuplicates, planTokens: plannedTokens)
         if json { print(try result.json()) } else { print(result.text) }
         if !result.errors.isEmpty { throw ExitCode(1) }
     }
@@ -93,6 +107,7 @@ struct PrepareCommand: ParsableCommand {
         options.shardTokens = shardTokens
         options.part = try part.map { try PreparePart($0) }
         options.cache = cache
+        options.planTokens = try plannedTokens
         if let checkpointBytes { options.checkpointBytes = checkpointBytes }
         options.version = apusVersion
         options.download = Downloads.fetch
@@ -119,6 +134,7 @@ struct PrepareCommand: ParsableCommand {
             display.show(PrepareProgress(phase: "merging", fraction: share, documents: 0, tokens: 0, bytes: 0))
         }
         merger.isCancelled = { StopSignal.isSet }
+        merger.planTokens = try plannedTokens
         defer { display.clear() }
         try show(try merger.run(), out, display)
     }

@@ -121,8 +121,9 @@ struct ReportCommand: ParsableCommand {
 
     /// A configuration file as the plain assignments that the report reads.
     private static func configurationText(_ path: String) throws -> (name: String, text: String) {
-        let lines = try ConfigFile.read(path).map { key, value, _ -> String in
-            switch value {
+        let lines = try ConfigFile.read(path).map { entry -> String in
+            let key = entry.key, value = entry.value
+            return switch value {
             case .boolean(let flag): "\(key) = \(flag ? "True" : "False")"
             case .text(let text): "\(key) = '\(text.filter { $0 != "'" && $0 != "\\" && !$0.isNewline })'"
             default: "\(key) = \(value)"

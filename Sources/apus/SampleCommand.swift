@@ -13,7 +13,7 @@ struct SampleCommand: ParsableCommand {
         abstract: "Write text with a model: a run folder, a checkpoint, a nanoGPT ckpt.pt or a Hugging Face GPT-2 folder.",
         discussion: "The text goes to standard output as it is made; facts go to standard error.")
 
-    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt or Hugging Face folder.")
+    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder, or gpt2 and the like.")
     var model: String?
 
     @Option(name: .customLong("out-dir"), help: ArgumentHelp("nanoGPT's way to name the model.", visibility: .hidden))
@@ -21,7 +21,7 @@ struct SampleCommand: ParsableCommand {
 
     @Option(
         name: .customLong("init-from"),
-        help: ArgumentHelp("nanoGPT's way to name the model: resume, or a path.", visibility: .hidden))
+        help: ArgumentHelp("nanoGPT's way to name the model: resume, gpt2, gpt2-medium, ..., or a path.", visibility: .hidden))
     var initFrom: String?
 
     @Option(help: "Which checkpoint of a run: best, latest or a step [the best, else the latest].")
@@ -66,6 +66,9 @@ struct SampleCommand: ParsableCommand {
     @Option(help: "Kernels to use [the best this CPU has].")
     var isa: String?
 
+    @Option(help: ArgumentHelp("nanoGPT's; there is nothing to compile.", visibility: .hidden))
+    var compile: String?
+
     @Flag(name: .customLong("ignore-end"), help: "Go on after end-of-text.")
     var ignoreEnd = false
 
@@ -81,8 +84,12 @@ struct SampleCommand: ParsableCommand {
         guard numSamples >= 1, maxNewTokens >= 1 else {
             throw UsageError("--num-samples and --max-new-tokens must be at least 1")
         }
-        guard let path = model ?? outDir ?? (initFrom == "resume" ? nil : initFrom) else {
+        // As in nanoGPT, init_from decides, and only for "resume" out_dir is asked.
+        guard let path = model ?? (initFrom == "resume" ? nil : initFrom) ?? outDir else {
             throw UsageError("no model given: apus sample RUN, where RUN is a folder that `apus train` made")
+        }
+        if compile != nil, !quiet {
+            Console.note("note: --compile: 'compile' has no meaning here (there is nothing to compile); ignored")
         }
         let backend = try Backends.make(device: device, threads: threads, isa: isa)
         let loaded = try LoadedModel.open(path, checkpoint: checkpoint, dtype: dtype, backend: backend)

@@ -57,6 +57,7 @@ struct TrainCommand: ParsableCommand {
         if !quiet { typed.notices.forEach { Console.note("note: " + $0) } }
         if resume || isNanoResume {
             if dryRun { throw UsageError("--dry-run shows a new run; leave --resume out to see it, or --dry-run to go on") }
+            try adoptNanoGPTRun(typed.config.outDir)
             try resumeRun(typed.config.outDir)
         } else {
             try startRun(typed)
@@ -66,10 +67,19 @@ struct TrainCommand: ParsableCommand {
     // MARK: A new run
 
     private func startRun(_ typed: ConfigArguments) throws {
-        let setup = try RunSetup(typed.config)
+        if typed.evalOnly, !dryRun {
+            let model = typed.config.initFrom == "scratch" ? "MODEL" : typed.config.initFrom
+            throw UsageError("eval_only is set: `apus train` only trains; measure with `apus eval \(model) --data DIR`")
+        }
+        if !dryRun, NanoGPTRun.isIn(typed.config.outDir) {
+            throw UsageError(
+                "'\(typed.config.outDir)' holds a run of nanoGPT's (ckpt.pt): add --init_from=resume to go on with it, or choose "
+                    + "another --out_dir")
+        }
+        let (config, source) = try StartingModel.prepare(typed, isDry: dryRun) { if !quiet { Console.note("note: " + $0) } }
+        let setup = try RunSetup(config)
         let (backend, display, memory) = try open(setup)
         if dryRun { return }
-        let source = setup.config.initFrom == "scratch" ? nil : try LoadedModel.source(setup.config.initFrom)
         let record = RunRecord(
             version: apusVersion, created: RunEvent.timestamp(Date()), command: Array(CommandLine.arguments.dropFirst()),
             config: setup.config, data: setup.dataset.runData)
@@ -82,11 +92,46 @@ struct TrainCommand: ParsableCommand {
 
     /// The run keeps the tokenizer, so that its samples need nothing else.
     private func copyTokenizer(_ path: String, to folder: String) throws {
+        if path.hasSuffix(".pkl") {
+            let json = try LoadedModel.tokenizer(at: path).tokenizerJSON()
+            return try AtomicFileWriter.write(json, to: folder + "/tokenizer.json")
+        }
         let file = try MappedFile(path: path)
         try AtomicFileWriter.write(Data(file.bytes), to: folder + "/tokenizer.json")
     }
 
     // MARK: An old run
+
+    /// Makes a run of Apus of what nanoGPT left in a folder; does nothing for a run that is Apus's already.
+    private func adoptNanoGPTRun(_ path: String) throws {
+        guard NanoGPTRun.isIn(path) else { return try NanoGPTRun.importIfNeeded(path) }
+        let run = try NanoGPTRun(folder: path)
+        let typed = try ConfigArguments(arguments, base: run.config)
+        try Self.checkChanges(from: run.config, to: typed.config, except: ["seed"])
+        var config = typed.config
+        config.outDir = path
+        let setup = try RunSetup(config)
+        // Refused before anything is written.
+        let backend = try Backends.make(setup.config, isa: isa)
+        try RunMemory.plan(setup, backend: backend).check(backend)
+        try run.adopt(
+            RunRecord(
+                version: apusVersion, created: RunEvent.timestamp(Date()), command: Array(CommandLine.arguments.dropFirst()),
+                config: setup.config, data: setup.dataset.runData))
+        if let tokenizer = setup.dataset.tokenizerPath, !FileManager.default.fileExists(atPath: path + "/tokenizer.json") {
+            try copyTokenizer(tokenizer, to: path)
+        }
+        if quiet { return }
+        Console.note(
+            "note: '\(path)/ckpt.pt' is nanoGPT's, at iteration \(run.step); the run goes on as one of Apus in the same folder "
+                + "(run.json, metrics.jsonl, checkpoints/), and ckpt.pt stays as it is")
+        if run.step > 0, run.updates == 0 {
+            Console.warning("ckpt.pt has no optimizer state: AdamW's averages start from zero")
+        }
+        if !run.unknownSettings.isEmpty {
+            Console.note("note: settings in ckpt.pt without a meaning here: \(run.unknownSettings.joined(separator: ", "))")
+        }
+    }
 
     private func resumeRun(_ path: String) throws {
         let arguments = self.arguments
@@ -98,19 +143,24 @@ struct TrainCommand: ParsableCommand {
             var record = stored
             record.config = now.config
             record.config.outDir = stored.config.outDir
+            record.config.initFrom = stored.config.initFrom
             return record
         }
         for skipped in resumption.skipped { Console.warning("checkpoint \(skipped.name) is not used: \(skipped.reason)") }
         var config = changes?.config ?? resumption.session.record.config
         config.outDir = path
+        config.initFrom = resumption.session.record.config.initFrom
         let setup = try RunSetup(config)
         try checkData(setup, resumption.session.record, isNamed: changes?.given.contains("data") ?? false)
         let (backend, display, memory) = try open(setup)
         let trainer = try makeTrainer(setup, backend)
         if let checkpoint = resumption.checkpoint {
             try trainer.restore(checkpoint, events: resumption.events)
-        } else {
+        } else if setup.config.initFrom == "scratch" {
             trainer.initialize()
+        } else {
+            // The run ended before its first checkpoint.
+            try trainer.weights.load(try StartingModel.open(setup.config.initFrom, blockSize: setup.config.blockSize))
         }
         var event = RunEvent(.resume, step: trainer.step)
         event.path = resumption.checkpoint?.info.name
@@ -129,8 +179,9 @@ struct TrainCommand: ParsableCommand {
     }
 
     /// What a stored run is made of cannot change under it.
-    private static func checkChanges(from old: RunConfig, to new: RunConfig) throws {
-        for key in ["n_layer", "n_head", "n_embd", "block_size", "vocab_size", "bias", "activation", "seed"] {
+    private static func checkChanges(from old: RunConfig, to new: RunConfig, except: Set<String> = []) throws {
+        for key in ["n_layer", "n_head", "n_embd", "block_size", "vocab_size", "bias", "activation", "seed"]
+        where !except.contains(key) {
             guard let field = RunConfig.fieldsByKey[key], field.get(old) != field.get(new) else { continue }
             throw UsageError(
                 "\(field.option) is \(field.get(new)), but the run was started with \(field.get(old)); leave it out to go on with this "

@@ -19,8 +19,14 @@ struct Program {
         return FileManager.default.isExecutableFile(atPath: beside) ? beside : Places.repository + "/.build/release/apus"
     }()
 
-    static func start(_ arguments: [String], input: String? = nil, folder: String? = nil) throws -> (Process, () -> Result) {
+    /// - Parameter environment: added to this process's own.
+    static func start(
+        _ arguments: [String], input: String? = nil, folder: String? = nil, environment: [String: String] = [:]
+    ) throws -> (Process, () -> Result) {
         let process = Process()
+        if !environment.isEmpty {
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        }
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }

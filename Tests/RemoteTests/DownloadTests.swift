@@ -2,6 +2,7 @@
 import Foundation
 import Remote
 import Storage
+import TestKit
 import Testing
 
 /// Downloads from a server of the tests' own that behaves badly in every known way.
@@ -63,7 +64,7 @@ struct DownloadTests {
         }
         let scratch = try Scratch()
         #expect(try fetch(server, size: Self.content.count, sha256: Self.digest, validator: "\"v1\"", scratch) == Self.content)
-        let offsets = server.requests.map(\.offset)
+        let offsets = server.requests.map(\ServedRequest.offset)
         #expect(offsets.count >= 4 && offsets.first == 0 && zip(offsets, offsets.dropFirst()).allSatisfy { $0 <= $1 })
         #expect((offsets.last ?? 0) > 0)
         #expect(server.requests.dropFirst().allSatisfy { $0.offset == 0 || $0.headers["if-range"] == "\"v1\"" })
@@ -103,7 +104,7 @@ struct DownloadTests {
             return response
         }
         #expect(try fetch(server, size: Self.content.count, try Scratch()) == Self.content)
-        #expect(server.requests.map(\.offset) == [0, 1000])
+        #expect(server.requests.map(\ServedRequest.offset) == [0, 1000])
         let always = try LocalServer { _ in ServedResponse(body: Array(Self.content.prefix(500)), statedLength: 600) }
         #expect(message { try fetch(always, try Scratch()) }.contains("4 tries); what came so far is kept"))
         let long = try LocalServer { _ in ServedResponse(body: Self.content) }

@@ -2,6 +2,7 @@
 import Foundation
 import Remote
 import Storage
+import TestKit
 import Testing
 
 /// The hub's listing, asked of a server that answers as the hub does.

@@ -187,8 +187,8 @@ import Tokenization
             "the added tokens 'x' and 'y' have the same id 1"
         ),
         (
-            #"{"model": {"type": "char", "vocab": {"b": 0, "a": 1}}}"#,
-            "entry 2 of \"vocab\" is not one character with id 1, in the order of code points"
+            #"{"model": {"type": "char", "vocab": {"b": 0, "a": 2}}}"#,
+            "entry 2 of \"vocab\" is not one character, found nowhere else, with id 1"
         ),
     ]) func damagedFilesAreExplained(json: String, reason: String) throws {
         let path = try folder.write("t.json", json)
@@ -228,13 +228,13 @@ import Tokenization
         let empty = folder.path
         #expect(
             message { try loader.load(spec: empty) }
-                == "the folder '\(empty)' has no tokenizer.json, vocab.bpe or (one) .tiktoken "
-                + "file; give another folder or a file")
+                == "the folder '\(empty)' has no tokenizer.json, vocab.bpe, meta.pkl or (one) "
+                + ".tiktoken file; give another folder or a file")
         let other = try folder.write("spiece.model", "x")
         #expect(
             message { try loader.load(spec: other) }
                 == "'\(other)' is no known kind of tokenizer file; known are tokenizer.json, "
-                + "*.tiktoken and vocab.bpe")
+                + "*.tiktoken, vocab.bpe and nanoGPT's meta.pkl")
         #expect(
             message { try loader.load(spec: "bpe:8192") }.hasPrefix("the tokenizer 'bpe:8192' is built from data: `apus prepare"))
         #expect(message { try loader.load(spec: "char") }.hasPrefix("the tokenizer 'char' is built from data: `apus prepare"))

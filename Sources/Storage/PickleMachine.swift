@@ -4,12 +4,12 @@
 package struct PickleError: Error, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
 
 /// A value on the machine's stack. Containers are places in `PickleHeap`, so that nothing nests in memory:
 /// however deep or cyclic a pickle is, building and freeing it takes no recursion.
-enum PickleCell {
+package enum PickleCell: Sendable {
     case none
     case bool(Bool)
     case int(Int)
@@ -23,56 +23,86 @@ enum PickleCell {
 }
 
 /// What a container's place holds.
-enum PickleNode {
+package enum PickleNode<Object> {
     case list([PickleCell])
     case tuple([PickleCell])
     case dictionary([(key: PickleCell, value: PickleCell)])
-    /// A persistent id, in PyTorch a storage: (type, key, number of elements).
-    case storage(type: String, key: String, count: Int)
-    case tensor(PickleTensor)
+    /// Something that the rules made.
+    case object(Object)
 }
 
-/// A tensor as the pickle describes it, not yet checked against the file.
-struct PickleTensor {
-    var storageType: String
-    var storageKey: String
-    var storageCount: Int
-    var offset: Int
-    var shape: [Int]
-    var strides: [Int]
+/// What a kind of pickle may hold besides plain values, and what that means.
+package protocol PickleRules {
+    associatedtype Object
+    /// What such a pickle is for, as in "which tensors do not need".
+    var subject: String { get }
+    /// The one gate for names: what is not allowed here never becomes a value.
+    ///
+    /// - Throws: `PickleError` when the rules have better words than "it asks for ...".
+    func allows(_ name: String) throws -> Bool
+    /// The meaning of a persistent id, of which the elements are given.
+    ///
+    /// - Throws: `PickleError`.
+    func persistent(_ items: [PickleCell]) throws -> Object
+    /// The meaning of a call of an allowed name: a value, or a new object.
+    ///
+    /// - Throws: `PickleError`.
+    func call(_ name: String, _ arguments: [PickleCell], heap: [PickleNode<Object>]) throws -> PickleCall<Object>
 }
 
-/// Runs the opcodes of a pickle that tensors, containers, numbers and strings need, and refuses everything else.
+/// What a call in a pickle stands for.
+package enum PickleCall<Object> {
+    case value(PickleCell)
+    case object(Object)
+}
+
+/// Numbers, texts and containers of them, and nothing else.
+package struct PlainPickleRules: PickleRules {
+    package let subject: String
+
+    package init(subject: String) { self.subject = subject }
+
+    package func allows(_ name: String) -> Bool { false }
+    package func persistent(_ items: [PickleCell]) throws -> Never { throw refuse("it refers to something outside of it") }
+    package func call(_ name: String, _ arguments: [PickleCell], heap: [PickleNode<Never>]) throws -> PickleCall<Never> {
+        throw refuse("it calls '\(name)'")
+    }
+
+    private func refuse(_ what: String) -> PickleError { PickleError("\(what), which \(subject) do not need") }
+}
+
+/// Runs the opcodes of a pickle that containers, numbers and strings need, and refuses everything else that its rules do not allow.
 ///
-/// A pickle is a program that may call any function of Python. This machine knows a dozen names and calls none of them:
-/// it builds plain values, and memory and time grow no faster than the pickle's size.
+/// A pickle is a program that may call any function of Python. This machine calls none: it builds plain values and what its rules
+/// make of the few names they know, and memory and time grow no faster than the pickle's size.
 /// - Note: Source: the opcode table in CPython's Lib/pickletools.py, protocols 2 to 5.
-struct PickleMachine {
-    /// All containers, tensors and storages made so far; cells refer to them by place.
-    private(set) var heap: [PickleNode] = []
+package struct PickleMachine<Rules: PickleRules> {
+    package typealias Node = PickleNode<Rules.Object>
+
+    /// All containers and objects made so far; cells refer to them by place.
+    package private(set) var heap: [Node] = []
+    private let rules: Rules
     private let bytes: LittleEndianBytes
-    private var position = 0
+    /// The byte that comes next: after `run`, the first behind the pickle.
+    package private(set) var position = 0
     private var stack: [PickleCell] = []
     /// Values that the pickle gave a number, to refer to them again; numbers are the pickle's choice, hence no array.
     private var memo: [Int: PickleCell] = [:]
 
-    /// Classes and functions that mean a plain value, besides the storage types.
-    private static let globals: Set<String> = [
-        "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", "torch.Size",
-        "torch.device",
-    ]
-
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = LittleEndianBytes(bytes) }
+    package init(_ bytes: UnsafeRawBufferPointer, rules: Rules) {
+        self.bytes = LittleEndianBytes(bytes)
+        self.rules = rules
+    }
 
     /// Runs to the end and gives the value on top of the stack, whose containers are in `heap`.
     ///
     /// - Throws: `PickleError` naming what is refused or damaged.
-    mutating func run() throws -> PickleCell {
+    package mutating func run() throws -> PickleCell {
         while true {
             let code = try take(1, as: UInt8.self)
             if code == UInt8(ascii: ".") { return try pop() }
             if try step(code) || memorize(code) || build(code) { continue }
-            throw PickleError("it uses the pickle opcode 0x\(String(code, radix: 16)), which tensors do not need")
+            throw PickleError("it uses the pickle opcode 0x\(String(code, radix: 16)), which \(rules.subject) do not need")
         }
     }
 
@@ -136,7 +166,7 @@ struct PickleMachine {
     }
 
     /// Puts a container into the heap and its place on the stack.
-    private mutating func push(_ node: PickleNode) {
+    private mutating func push(_ node: Node) {
         stack.append(.node(heap.count))
         heap.append(node)
     }
@@ -227,16 +257,12 @@ struct PickleMachine {
         stack.append(cell)
     }
 
-    /// The one gate for names: what is not in the lists never becomes a value.
     private mutating func pushGlobal(_ module: String, _ name: String) throws {
         let full = "\(module).\(name)"
-        guard Self.globals.contains(full) || PyTorchStorage.types[full] != nil else {
-            if PyTorchStorage.unsupported.contains(full) {
-                throw PickleError("it holds tensors of the type '\(full)', which GPT checkpoints have no use for")
-            }
+        guard try full == Self.orderedDictionary || rules.allows(full) else {
             throw PickleError(
-                "it asks for '\(full)', which tensors do not need; Apus runs no code from a checkpoint."
-                    + " Save it again with plain tensors, numbers and texts only")
+                "it asks for '\(full)', which \(rules.subject) do not need; Apus runs no code from a file."
+                    + " Save it again with plain \(rules.subject), numbers and texts only")
         }
         stack.append(.global(full))
     }
@@ -262,7 +288,7 @@ struct PickleMachine {
             let value = try pop()
             try insert([(try pop(), value)])
         case UInt8(ascii: "u"): try insert(try Self.pairs(try popToMark()))
-        case UInt8(ascii: "Q"): try pushStorage()
+        case UInt8(ascii: "Q"): try pushPersistent()
         case UInt8(ascii: "R"): try call()
         case UInt8(ascii: "b"):
             // An OrderedDict's attributes, such as a state dict's `_metadata`: versions of modules, of no use here.
@@ -301,49 +327,31 @@ struct PickleMachine {
         heap[place] = .dictionary(dictionary)
     }
 
-    /// The elements of a tuple; nil for anything else.
-    private func tuple(_ cell: PickleCell) -> [PickleCell]? {
-        guard case .node(let place) = cell, case .tuple(let items) = heap[place] else { return nil }
-        return items
+    private static var orderedDictionary: String { "collections.OrderedDict" }
+
+    /// BINPERSID: a reference to something outside of the pickle.
+    private mutating func pushPersistent() throws {
+        guard let items = Self.tuple(try pop(), heap) else { throw PickleError("it refers to something in an unknown way") }
+        push(.object(try rules.persistent(items)))
     }
 
-    /// A shape or strides: a tuple of at most 64 whole numbers (PyTorch's own limit).
-    private func integers(_ cell: PickleCell) -> [Int]? {
-        guard let items = tuple(cell), items.count <= 64 else { return nil }
-        var values: [Int] = []
-        for item in items {
-            guard case .int(let value) = item else { return nil }
-            values.append(value)
-        }
-        return values
-    }
-
-    /// ("storage", type, key, device, number of elements)
-    private mutating func pushStorage() throws {
-        guard let items = tuple(try pop()), items.count >= 5, case .string("storage") = items[0],
-            case .global(let type) = items[1],
-            case .string(let key) = items[2], case .int(let count) = items[4], PyTorchStorage.types[type] != nil
-        else { throw PickleError("it describes a storage in an unknown way") }
-        push(.storage(type: type, key: key, count: count))
-    }
-
-    /// REDUCE, in Python a call of any function with any arguments; here a choice between five meanings.
+    /// REDUCE, in Python a call of any function with any arguments; here a choice between a few meanings.
     private mutating func call() throws {
         let arguments = try pop()
-        guard let items = tuple(arguments), case .global(let name) = try pop() else {
+        guard let items = Self.tuple(arguments, heap), case .global(let name) = try pop() else {
             throw PickleError("it calls something that is no function; the file is damaged")
         }
-        switch name {
-        case "collections.OrderedDict": push(.dictionary(try orderedItems(items)))
-        case "torch._utils._rebuild_tensor_v2": push(.tensor(try tensor(items)))
-        case "torch._utils._rebuild_parameter":
-            guard let data = items.first else { throw PickleError("it has a parameter without data") }
-            stack.append(data)
-        case "torch.Size", "torch.device":
-            guard let value = items.first else { throw PickleError("it calls \(name) without an argument") }
-            stack.append(value)
-        default: throw PickleError("it calls '\(name)', which is no function that tensors need")
+        if name == Self.orderedDictionary { return push(.dictionary(try orderedItems(items))) }
+        switch try rules.call(name, items, heap: heap) {
+        case .value(let value): stack.append(value)
+        case .object(let object): push(.object(object))
         }
+    }
+
+    /// The elements of a tuple; nil for anything else.
+    package static func tuple(_ cell: PickleCell, _ heap: [Node]) -> [PickleCell]? {
+        guard case .node(let place) = cell, case .tuple(let items) = heap[place] else { return nil }
+        return items
     }
 
     /// The pairs of `OrderedDict([(key, value), ...])`.
@@ -353,20 +361,10 @@ struct PickleMachine {
             throw PickleError("it makes a dictionary in an unknown way")
         }
         return try list.map { item in
-            var pair = tuple(item)
+            var pair = Self.tuple(item, heap)
             if pair == nil, case .node(let inner) = item, case .list(let cells) = heap[inner] { pair = cells }
             guard let pair, pair.count == 2 else { throw PickleError("it makes a dictionary in an unknown way") }
             return (pair[0], pair[1])
         }
-    }
-
-    /// _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)
-    private func tensor(_ items: [PickleCell]) throws -> PickleTensor {
-        guard items.count >= 4, case .node(let place) = items[0], case .storage(let type, let key, let count) = heap[place],
-            case .int(let offset) = items[1], let shape = integers(items[2]), let strides = integers(items[3]),
-            shape.count == strides.count
-        else { throw PickleError("it describes a tensor in an unknown way") }
-        return PickleTensor(
-            storageType: type, storageKey: key, storageCount: count, offset: offset, shape: shape, strides: strides)
     }
 }

@@ -2,28 +2,38 @@
 import Foundation
 
 /// A request as the server saw it.
-struct ServedRequest: Sendable {
-    var method = ""
+public struct ServedRequest: Sendable {
+    public var method = ""
     /// With the query.
-    var path = ""
+    public var path = ""
     /// By lower-case name.
-    var headers: [String: String] = [:]
+    public var headers: [String: String] = [:]
     /// The first byte asked for; 0 without a Range header.
-    var offset = 0
+    public var offset = 0
 }
 
 /// What the server answers.
-struct ServedResponse: Sendable {
-    var status = 200
-    var headers: [String: String] = [:]
-    var body: [UInt8] = []
+public struct ServedResponse: Sendable {
+    public var status = 200
+    public var headers: [String: String] = [:]
+    public var body: [UInt8] = []
     /// What Content-Length says; nil: the truth; negative: no such header.
-    var statedLength: Int?
+    public var statedLength: Int?
     /// Bytes of the body after which the connection is dropped.
-    var dropAfter: Int?
+    public var dropAfter: Int?
+
+    public init(
+        status: Int = 200, headers: [String: String] = [:], body: [UInt8] = [], statedLength: Int? = nil, dropAfter: Int? = nil
+    ) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.statedLength = statedLength
+        self.dropAfter = dropAfter
+    }
 
     /// A file, or the part of it that a request asks for.
-    static func file(_ content: [UInt8], _ request: ServedRequest, tag: String? = nil) -> ServedResponse {
+    public static func file(_ content: [UInt8], _ request: ServedRequest, tag: String? = nil) -> ServedResponse {
         var response = ServedResponse(headers: ["Accept-Ranges": "bytes"], body: content)
         if let tag { response.headers["ETag"] = tag }
         let isFresh = request.headers["if-range"].map { $0 == tag } ?? true
@@ -38,18 +48,18 @@ struct ServedResponse: Sendable {
 
 /// A small HTTP/1.1 server on 127.0.0.1, one thread a connection, one request a connection.
 // SAFETY: `log` and `isClosed` are touched only with `lock` held; the rest is constant.
-final class LocalServer: @unchecked Sendable {
-    let port: Int
+public final class LocalServer: @unchecked Sendable {
+    public let port: Int
     private let socket: Int32
     private let handler: @Sendable (ServedRequest) -> ServedResponse
     private let lock = NSLock()
     private var log: [ServedRequest] = []
     private var isClosed = false
 
-    var address: String { "http://127.0.0.1:\(port)" }
-    var requests: [ServedRequest] { lock.withLock { log } }
+    public var address: String { "http://127.0.0.1:\(port)" }
+    public var requests: [ServedRequest] { lock.withLock { log } }
 
-    init(_ handler: @escaping @Sendable (ServedRequest) -> ServedResponse) throws {
+    public init(_ handler: @escaping @Sendable (ServedRequest) -> ServedResponse) throws {
         self.handler = handler
         socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
@@ -81,7 +91,7 @@ final class LocalServer: @unchecked Sendable {
     deinit { stop() }
 
     /// Closes the socket: later connections are refused.
-    func stop() {
+    public func stop() {
         lock.withLock {
             if isClosed { return }
             isClosed = true
@@ -144,11 +154,14 @@ final class LocalServer: @unchecked Sendable {
 }
 
 /// Counts calls from any thread.
-final class CallCounter: @unchecked Sendable {
+public final class CallCounter: @unchecked Sendable {
     private let lock = NSLock()
     private var count = 0
+
+    public init() {}
+
     /// How many calls came before this one.
-    func next() -> Int {
+    public func next() -> Int {
         lock.withLock {
             count += 1
             return count - 1
