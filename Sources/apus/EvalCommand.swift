@@ -16,7 +16,7 @@ struct EvalCommand: ParsableCommand {
             [i*T, i*T+T), targets shifted by one, a last partial block dropped. Anyone can compute the same number.
             """)
 
-    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder, or gpt2 and the like.")
+    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder, GGUF or llm.c file, gpt2...")
     var model: String
 
     @Option(help: "Dataset folder.")

@@ -13,7 +13,7 @@ struct SampleCommand: ParsableCommand {
         abstract: "Write text with a model: a run folder, a checkpoint, a nanoGPT ckpt.pt or a Hugging Face GPT-2 folder.",
         discussion: "The text goes to standard output as it is made; facts go to standard error.")
 
-    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder, or gpt2 and the like.")
+    @Argument(help: "Run folder, checkpoint folder, nanoGPT ckpt.pt, Hugging Face folder, GGUF or llm.c file, gpt2...")
     var model: String?
 
     @Option(name: .customLong("out-dir"), help: ArgumentHelp("nanoGPT's way to name the model.", visibility: .hidden))
