@@ -22,12 +22,13 @@ Machine::~Machine() {
 extern "C" void apus_emulated_switch(void **from, void *to);
 
 // Saves the registers that a called function must keep on the stack, and goes on on another stack.
+#if defined(__APPLE__)
+#define SWITCH_LABEL ".text\n.p2align 4\n.globl _apus_emulated_switch\n_apus_emulated_switch:\n"
+#else
+#define SWITCH_LABEL ".text\n.p2align 4\n.globl apus_emulated_switch\napus_emulated_switch:\n"
+#endif
 #if defined(__x86_64__)
-asm(R"(
-.text
-.globl apus_emulated_switch
-.type apus_emulated_switch, @function
-apus_emulated_switch:
+asm(SWITCH_LABEL R"(
     pushq %rbp
     pushq %rbx
     pushq %r12
@@ -45,11 +46,7 @@ apus_emulated_switch:
     ret
 )");
 #elif defined(__aarch64__)
-asm(R"(
-.text
-.globl apus_emulated_switch
-.p2align 2
-apus_emulated_switch:
+asm(SWITCH_LABEL R"(
     sub sp, sp, #160
     stp x19, x20, [sp]
     stp x21, x22, [sp, #16]
