@@ -14,16 +14,19 @@ struct ConvertCommand: ParsableCommand {
         abstract: "Write a model in another program's form: nanoGPT, Hugging Face, llm.c, GGUF, plain safetensors.",
         discussion: """
             Examples:
-              apus convert runs/stories --to huggingface --out hub/stories     a folder that transformers loads
-              apus convert runs/stories --to nanogpt --out out-stories         out-stories/ckpt.pt, to sample or train on
-              apus convert out-shakespeare/ckpt.pt --to huggingface --out hub/shakespeare
-              apus convert gpt2-folder --to safetensors --out gpt2.safetensors --dtype bfloat16
-              apus convert runs/stories --to gguf --out stories.gguf --dtype q8_0              for llama.cpp
-              apus convert runs/stories --to llmc --out llmc/stories           model.bin and gpt2_tokenizer.bin; or one .bin file
-              apus convert data/stories --to llmc --out llmc/data              a dataset: llm.c's token shards
+              apus convert runs/stories --to huggingface --out hub/stories
+              apus convert runs/stories --to nanogpt --out out-stories
+              apus convert out-x/ckpt.pt --to huggingface --out hub/x
+              apus convert hub/x --to safetensors --out x.safetensors
+              apus convert runs/stories --to gguf --out stories.gguf --dtype q8_0
+              apus convert runs/stories --to llmc --out llmc/stories
+              apus convert data/stories --to llmc --out llmc/data
 
-            nanogpt keeps the optimizer's state when the source has it, so that train.py --init_from=resume goes on.
-            huggingface, llmc and gguf leave out the rows of the vocabulary matrix that no token has.
+            nanogpt: ckpt.pt with the optimizer's state, so that train.py goes on from it.
+            huggingface: a folder that transformers loads, with tokenizer and model card.
+            gguf: one file for llama.cpp. llmc: model.bin and gpt2_tokenizer.bin, or one .bin
+            file; of a dataset, llm.c's token shards.
+            huggingface, llmc and gguf leave out rows of the vocabulary without a token.
             Nothing that exists is overwritten.
             """)
 
