@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DEMO ?= demo
 BINARY = .build/release/apus
 
-.PHONY: help demo test test-nvrtc build install lint dist examples docs bench clean system-packages
+.PHONY: help demo test test-nvrtc build install lint dist examples docs bench fuzz sanitize clean system-packages
 
 help:
 	@echo "make demo     from nothing to a trained GPT, its report and samples (under 10 minutes on 2 cores)"
@@ -18,6 +18,8 @@ help:
 	@echo "make examples build and run Examples/, which uses Apus as a library"
 	@echo "make docs     the libraries' documentation, in .build/docs"
 	@echo "make lint     check the formatting"
+	@echo "make fuzz     damaged input for every parser, two minutes of it; scripts/fuzz --minutes N for more"
+	@echo "make sanitize the tests of the C code with the address, undefined-behaviour and thread sanitizers"
 	@echo "make clean    remove what was built and the demo's folder"
 
 system-packages:
@@ -35,6 +37,12 @@ test: system-packages
 
 test-nvrtc:
 	scripts/test-nvrtc
+
+fuzz: system-packages
+	scripts/fuzz
+
+sanitize: system-packages
+	scripts/sanitize
 
 lint:
 	swift format lint --strict --recursive --configuration .swift-format Sources Tests Examples/Sources Examples/Package.swift Package.swift

@@ -47,6 +47,9 @@ let package = Package(
         .target(name: "CCodecs", linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
         .target(name: "CHash"),
         .target(name: "TestKit", dependencies: ["Storage"], path: "Tests/TestKit"),
+        .target(
+            name: "FuzzKit", dependencies: ["CCodecs", "Corpus", "Checkpoints", "Health", "Remote"], path: "Tests/FuzzKit"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzKit", "TestKit"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "CHash"]),
         .testTarget(name: "RunLogTests", dependencies: ["RunLog", "TestKit"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute"]),

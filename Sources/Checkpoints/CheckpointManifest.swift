@@ -75,7 +75,7 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
         where !manifest.files.contains(where: { $0.name == name }) {
             throw damaged("it does not list \(name)")
         }
-        for file in manifest.files where file.name.isEmpty || file.name.hasPrefix(".") || file.name.contains("/") {
+        for file in manifest.files where !Paths.isPlainName(file.name) || file.name.hasPrefix(".") {
             throw damaged("it lists '\(file.name)', which is no plain file name")
         }
         return manifest

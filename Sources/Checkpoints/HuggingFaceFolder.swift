@@ -145,7 +145,7 @@ public final class ShardedSafetensors: Sendable {
         guard case .object(let members)? = json["weight_map"] else { throw refuse("it has no weight_map") }
         var files: [String: SafetensorsFile] = [:], places: [String: String] = [:]
         for member in members {
-            guard let name = member.value.string, !name.isEmpty, !name.contains("/") else {
+            guard let name = member.value.string, Paths.isPlainName(name) else {
                 throw refuse("the place of '\(member.key)' is no plain file name")
             }
             let file = try files[name] ?? SafetensorsFile(path: folder + "/" + name)

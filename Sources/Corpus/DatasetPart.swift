@@ -191,7 +191,7 @@ private struct TokenDatasetFiles {
     init(_ folder: String) throws {
         let manifest = try DatasetManifest.read(path: folder + "/dataset.json")
         files = try manifest.files.map { entry in
-            guard !entry.name.contains("/"), !entry.name.isEmpty else {
+            guard Paths.isPlainName(entry.name) else {
                 throw CorpusError.data(folder + "/dataset.json", "it names the file '\(entry.name)' outside its folder")
             }
             return (entry.split, File(path: folder + "/" + entry.name, facts: entry))

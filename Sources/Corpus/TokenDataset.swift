@@ -185,7 +185,7 @@ public struct TokenDataset: Sendable {
         var files: [TokenFile] = []
         for entry in manifest.files where entry.split == split && entry.tokens > 0 {
             // A manifest is untrusted input: it may not name a file outside its folder.
-            guard !entry.name.contains("/"), !entry.name.isEmpty else {
+            guard Paths.isPlainName(entry.name) else {
                 throw CorpusError.data(folder + "/dataset.json", "it names the file '\(entry.name)' outside its folder")
             }
             let file = try TokenFile(path: folder + "/" + entry.name, type: type)

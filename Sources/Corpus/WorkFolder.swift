@@ -31,7 +31,8 @@ final class WorkFolder {
         try Self.refuseExisting(self.out)
         path = self.out + ".tmp"
         try Folder.create(Paths.parent(of: path))
-        if mkdir(path, 0o755) != 0, errno != EEXIST { throw FileError(path: path, operation: "create the folder", errno: errno) }
+        // Private while it grows; the dataset inside gets the usual rights.
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw FileError(path: path, operation: "create the folder", errno: errno) }
         if let stranger = Folder.names(path).first(where: { !Self.isOurs($0) }) {
             throw CorpusError.usage(
                 "'\(path)', where the dataset would grow, holds '\(stranger)', which is not from a preparation; "

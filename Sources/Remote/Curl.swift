@@ -3,10 +3,10 @@ import Foundation
 import Storage
 
 /// One block of headers of a response.
-struct ResponseHeaders: Equatable {
-    var status = 0
+package struct ResponseHeaders: Equatable {
+    package var status = 0
     /// By lower-case name; of several, the last.
-    var fields: [String: String] = [:]
+    package var fields: [String: String] = [:]
 
     /// - Parameter text: a status line and fields, without the empty line behind them; nil when it is none.
     init?(_ text: String) {
@@ -31,17 +31,28 @@ struct ResponseHeaders: Equatable {
 /// curl does TLS, proxies and redirects; its output comes through a pipe, so that it ends when this process does, however
 /// that ends. The token goes through curl's standard input, never over a command line that others can read, and curl
 /// leaves it out when a redirect leads to another host or port (since 7.83).
-struct Curl {
-    var url: String
-    var isHead = false
+package struct Curl {
+    package var url: String
+    package var isHead = false
     /// Sent as `Authorization: Bearer`.
-    var token: String?
+    package var token: String?
     /// Bytes to leave out at the beginning.
-    var offset = 0
+    package var offset = 0
     /// Sent as If-Range.
-    var validator: String?
+    package var validator: String?
     /// Seconds without progress after which the connection counts as dead.
-    var patience = 60
+    package var patience = 60
+
+    package init(
+        url: String, isHead: Bool = false, token: String? = nil, offset: Int = 0, validator: String? = nil, patience: Int = 60
+    ) {
+        self.url = url
+        self.isHead = isHead
+        self.token = token
+        self.offset = offset
+        self.validator = validator
+        self.patience = patience
+    }
 
     /// How a transfer ended.
     struct Ending {
@@ -77,7 +88,7 @@ struct Curl {
         do { try process.run() } catch {
             throw FileError(path: url, operation: "download", reason: "curl could not be started (\(error))")
         }
-        var parser = ResponseParser()
+        var parser = ResponseParser(url: url)
         do {
             try Self.read(output.fileHandleForReading.fileDescriptor, isStopped: isStopped) { piece in
                 try parser.take(piece, response: response, body: body)
@@ -96,8 +107,16 @@ struct Curl {
             headers: parser.headers)
     }
 
+    /// Whether a server's entity tag can be sent back: quotes around visible ASCII without quotes and backslashes, since curl
+    /// reads a backslash in its options as the beginning of an escape, `\n` of another header among them.
+    package static func isValidator(_ tag: String) -> Bool {
+        let bytes = Array(tag.utf8)
+        return bytes.count >= 2 && bytes.first == 0x22 && bytes.last == 0x22
+            && bytes.dropFirst().dropLast().allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }
+    }
+
     /// curl's options, one a line.
-    private func config() throws -> String {
+    package func config() throws -> String {
         let origin = try Origin(url)
         let schemes = origin.scheme == "http" ? "=http,https" : "=https"
         var lines = [
@@ -115,7 +134,12 @@ struct Curl {
         }
         if offset > 0 {
             lines.append("range = \"\(offset)-\"")
-            if let validator { lines.append("header = \"If-Range: \(validator.replacingOccurrences(of: "\"", with: "\\\""))\"") }
+            if let validator {
+                guard Self.isValidator(validator) else {
+                    throw FileError(path: url, operation: "download", reason: "its entity tag has characters that none may have")
+                }
+                lines.append("header = \"If-Range: \(validator.replacingOccurrences(of: "\"", with: "\\\""))\"")
+            }
         }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -150,13 +174,18 @@ struct Curl {
 }
 
 /// Parts headers from body in what curl hands on.
-struct ResponseParser {
-    private(set) var headers: [ResponseHeaders] = []
+package struct ResponseParser {
+    package private(set) var headers: [ResponseHeaders] = []
     private var pending: [UInt8] = []
     private var isBody = false
     private static let longestHeader = 256 << 10
 
-    mutating func take(
+    private let url: String
+
+    /// - Parameter url: what was asked for, for messages.
+    package init(url: String) { self.url = url }
+
+    package mutating func take(
         _ piece: UnsafeRawBufferPointer, response: (ResponseHeaders) throws -> Void,
         body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
@@ -164,7 +193,7 @@ struct ResponseParser {
         pending += piece
         while !isBody, let end = Self.end(of: pending) {
             guard let block = ResponseHeaders(String(decoding: pending[..<end], as: UTF8.self)) else {
-                throw FileError(path: "the server", operation: "understand", reason: "its response has no status line")
+                throw FileError(path: url, operation: "download", reason: "the server's response has no status line")
             }
             pending.removeSubrange(..<(end + 4))
             headers.append(block)
@@ -178,7 +207,7 @@ struct ResponseParser {
             pending = []
             if !rest.isEmpty { try rest.withUnsafeBytes { try body($0) } }
         } else if pending.count > Self.longestHeader {
-            throw FileError(path: "the server", operation: "understand", reason: "its response has a header without end")
+            throw FileError(path: url, operation: "download", reason: "the server's response has a header without end")
         }
     }
 

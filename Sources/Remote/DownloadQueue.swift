@@ -38,7 +38,8 @@ public final class DownloadQueue: @unchecked Sendable {
     public func place(of index: Int) -> String {
         let file = files[index]
         let last = file.name.split(separator: "?").first.map(String.init) ?? file.name
-        let name = last.split(separator: "/").last.map(String.init) ?? "file"
+        // A server chose the name: a zero byte would cut the path, a line end would break messages.
+        let name = (last.split(separator: "/").last ?? "file").filter { !$0.isNewline && ($0.asciiValue ?? 32) >= 32 }
         return folder + "/" + SHA256.hex(of: file.name + "\n" + (file.tag ?? "")).prefix(16) + "-" + name.suffix(100)
     }
 

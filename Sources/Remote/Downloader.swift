@@ -87,7 +87,7 @@ public struct Downloader: Sendable {
         func linked(_ name: String) -> String? { ending.headers.compactMap { $0.fields[name] }.last }
         file.size = (linked("x-linked-size") ?? last.fields["content-length"]).flatMap(Int.init).flatMap { $0 >= 0 ? $0 : nil }
         let tag = last.fields["etag"]
-        if let tag, tag.hasPrefix("\""), last.fields["accept-ranges"] != "none" { file.validator = tag }
+        if let tag, Curl.isValidator(tag), last.fields["accept-ranges"] != "none" { file.validator = tag }
         if let digest = linked("x-linked-etag").map({ $0.filter { $0 != "\"" } }), Self.isDigest(digest) {
             file.sha256 = digest
             file.validator = nil
@@ -113,13 +113,18 @@ public struct Downloader: Sendable {
         let link = ending.headers.last?.fields["link"] ?? ""
         let next = link.split(separator: ",").first { $0.contains("rel=\"next\"") }?
             .split(separator: ";").first?.trimmingCharacters(in: CharacterSet(charactersIn: " <>"))
+        // What the answer links to is held to the rule for redirects: never from https to something weaker.
+        if let next, try Origin(url).scheme == "https", try Origin(next).scheme != "https" {
+            throw FileError(path: url, operation: "download", reason: "its next page, '\(next)', is not at an https address")
+        }
         return (body, next)
     }
 
     // ---- One try -----------------------------------------------------------------------------------------------------
 
     private func attempt(_ file: RemoteFile, part: String, isStopped: () -> Bool) throws {
-        let output = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        // Private: what needs a token to be fetched is not for everybody on this machine.
+        let output = open(part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if output < 0 { throw FileError(path: part, operation: "create", errno: errno) }
         defer { close(output) }
         var size = Self.size(part)
@@ -209,7 +214,7 @@ public struct Downloader: Sendable {
 
 extension Downloader {
     /// Seconds of a Retry-After: a number, or a date.
-    static func pause(_ text: String) -> Double? {
+    package static func pause(_ text: String) -> Double? {
         if let seconds = Double(text), seconds.isFinite { return max(0, seconds) }
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
@@ -259,7 +264,7 @@ private final class PartLock {
 
     init(_ path: String, isStopped: () -> Bool) throws {
         self.path = path
-        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if file < 0 { throw FileError(path: path, operation: "create", errno: errno) }
         while flock(file, LOCK_EX | LOCK_NB) != 0 {
             guard errno == EWOULDBLOCK || errno == EINTR, !isStopped() else {

@@ -55,7 +55,10 @@ public final class AtomicFileWriter {
         self.path = path
         self.calls = calls
         temporaryPath = path + ".tmp-\(getpid())"
-        file = calls.open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        // A file of our own or none: a link that somebody put under this name in a shared folder is not followed, and what an
+        // ended process of the same id left goes away.
+        unlink(temporaryPath)
+        file = calls.open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
         if file < 0 { throw FileError(path: path, operation: "create", errno: errno) }
     }
 

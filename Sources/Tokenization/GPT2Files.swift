@@ -80,12 +80,15 @@ struct VocabularyBuilder {
         index = try TokenIndex(model)
     }
 
+    /// The ids that a vocabulary of so many tokens may reach: gaps take memory, and one number in a file must not decide how much.
+    static func mostIds(_ tokens: Int) -> Int { min(1 << 24, 1 << 16 + 16 * min(tokens, 1 << 24)) }
+
     /// From the members of a JSON object of tokens in the byte alphabet and their ids.
     ///
     /// - Parameter except: ids of added tokens, which are not written in the byte alphabet.
     /// - Throws: `TokenizerError` naming a token that is not in the alphabet or an id that is not valid or given twice.
     init(members: [JSONMember], except: Set<UInt32>, path: String) throws {
-        let most = 1 << 24
+        let most = Self.mostIds(members.count)
         var tokens: [[UInt8]] = []
         tokens.reserveCapacity(members.count)
         for member in members {

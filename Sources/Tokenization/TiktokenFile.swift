@@ -45,17 +45,24 @@ enum TiktokenFile {
         model.added = added.map { AddedToken(content: $0.0, id: $0.1) }.sorted { $0.id < $1.id }
         return model
     }
+
+    /// In bytes. A token is looked up cut at each of its places, which takes the square of its length; the longest in use have 128.
+    private static let longestToken = 1024
+
     /// The tokens by rank, with gaps empty, and their number.
     private static func readTokens(_ bytes: UnsafeRawBufferPointer, path: String) throws -> ([[UInt8]], Int) {
         var tokens: [[UInt8]] = []
         var count = 0
-        for (number, line) in bytes.split(separator: 10).enumerated() {
+        let lines = bytes.split(separator: 10), most = VocabularyBuilder.mostIds(lines.count)
+        for (number, line) in lines.enumerated() {
             let parts = line.split(whereSeparator: { $0 == 32 || $0 == 13 })
-            guard parts.count == 2, let token = Data(base64Encoded: Data(parts[0])), !token.isEmpty,
-                let rank = Int(String(decoding: parts[1], as: UTF8.self)), rank >= 0, rank < 1 << 24
+            guard parts.count == 2, let token = Data(base64Encoded: Data(parts[0])), !token.isEmpty, token.count <= longestToken,
+                let rank = Int(String(decoding: parts[1], as: UTF8.self)), rank >= 0, rank < most
             else {
                 throw TokenizerError(
-                    .badFile, "'\(path)', line \(number + 1): not a token in base64 and its rank below \(1 << 24)")
+                    .badFile,
+                    "'\(path)', line \(number + 1): not a token (at most \(longestToken) bytes) in base64 and its rank below \(most)"
+                )
             }
             while tokens.count <= rank { tokens.append([]) }
             if !tokens[rank].isEmpty {

@@ -51,8 +51,16 @@ public struct TokenizerLoader: Sendable {
         try Array(json.utf8).withUnsafeBytes { try TokenizerJSONReader.read($0, path: path) }
     }
 
-    /// Reads one file, of the kind that its name says.
+    /// Reads one file, of the kind that its name says; every refusal names it.
     private func file(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
+        do { return try read(path, split: split) } catch let error as TokenizerError {
+            // What is found when the tables are made, far from the file.
+            if error.message.contains(path) || error.message.contains(Paths.parent(of: path)) { throw error }
+            throw TokenizerError(error.kind, "'\(path)': \(error.message)")
+        }
+    }
+
+    private func read(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
         switch (path as NSString).pathExtension {
         case "json":
             if (path as NSString).lastPathComponent == "encoder.json" {

@@ -14,11 +14,20 @@ enum Console {
         FileHandle.standardError.write(Data(text.utf8))
     }
 
-    static func note(_ line: String) { write(line + "\n") }
+    static func note(_ line: String) { write(plain(line) + "\n") }
 
-    static func error(_ sentence: String) { write("error: \(sentence)\n") }
+    static func error(_ sentence: String) { write("error: \(plain(sentence))\n") }
 
-    static func warning(_ sentence: String) { write("warning: \(sentence)\n") }
+    static func warning(_ sentence: String) { write("warning: \(plain(sentence))\n") }
+
+    /// Sentences quote what files hold; control characters in that could move the cursor or retitle the window, and become U+FFFD.
+    static func plain(_ text: String) -> String {
+        func isControl(_ scalar: Unicode.Scalar) -> Bool {
+            scalar != "\n" && scalar != "\t" && (scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value))
+        }
+        guard text.unicodeScalars.contains(where: isControl) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 }))
+    }
 
     /// Columns of the terminal behind a file; 80 when there is none.
     static func columns(_ file: Int32 = STDERR_FILENO) -> Int {

@@ -107,7 +107,9 @@ struct TokenFileTests {
             return message { try TokenDataset.open(folder: folder.path) }
         }
         #expect(try opening { $0.files[0].tokens = 4 }.contains("it has 3 tokens, dataset.json says 4"))
-        #expect(try opening { $0.files[0].name = "../train.bin" }.contains("outside its folder"))
+        for name in ["../train.bin", "/etc/passwd", "a/../../train.bin", "..", ".", "", "train.bin\u{0}", "a\nb"] {
+            #expect(try opening { $0.files[0].name = name }.contains("outside its folder"), "\(name)")
+        }
         #expect(try opening { $0.dtype = "int8" }.contains("known are uint16 and uint32"))
         #expect(try opening { $0.files = [] }.contains("no train.bin"))
     }

@@ -1,0 +1,1 @@
+../../../Sources/apus/ConfigFile.swift
