@@ -68,7 +68,7 @@ import Testing
                     try launch(
                         "bias_add", act: dtype, grid: loopGrid(count), order, .memory(added), .memory(Buffer(bias)), .long(count),
                         .int(width))
-                    #expect(added.values == gotPre.values)
+                    #expect(differences(added.values, gotPre.values) == 0)
                 }
             }
         }
@@ -91,7 +91,7 @@ import Testing
                     "dropout", act: dtype, grid: loopGrid(count), order, .memory(got), .long(count), .long(rowsPerSample * width),
                     .dropout(mask), .memory(deviceState([.sampleIndex: sample])))
                 // Values, since the CPU drops to -0 at the ends of rows.
-                #expect(got.values == cpu.values(expected))
+                #expect(differences(got.values, cpu.values(expected)) == 0)
             }
         }
     }
@@ -106,7 +106,7 @@ import Testing
             try launch(
                 "residual_add", act: dtype, grid: loopGrid(count), order, .memory(out), .memory(out),
                 .memory(Buffer(b, dtype, misaligned: misaligned)), .long(count))
-            #expect(out.bytes == cpu.bytes(expected))
+            #expect(differences(out.bytes, cpu.bytes(expected)) == 0)
         }
     }
 
@@ -123,8 +123,8 @@ import Testing
             let gotNarrow = Buffer(x.count, .bfloat16, misaligned: misaligned), gotWide = Buffer(x.count)
             try launch("convert_to_bf16", grid: loopGrid(x.count), order, .memory(gotNarrow), .memory(Buffer(x)), .long(x.count))
             try launch("convert_to_float", grid: loopGrid(x.count), order, .memory(gotWide), .memory(gotNarrow), .long(x.count))
-            #expect(gotNarrow.bytes == cpu.bytes(narrow))
-            #expect(gotWide.bytes == cpu.bytes(wide))
+            #expect(differences(gotNarrow.bytes, cpu.bytes(narrow)) == 0)
+            #expect(differences(gotWide.bytes, cpu.bytes(wide)) == 0)
         }
     }
 
@@ -148,7 +148,7 @@ import Testing
             try launch(
                 "copy_heads", act: dtype, grid: loopGrid(batch * tokens * width), order, .heads(got, to),
                 .heads(Buffer(x, dtype), from), .int(batch), .int(tokens), .int(heads), .int(size))
-            #expect(got.bytes == cpu.bytes(expected))
+            #expect(differences(got.bytes, cpu.bytes(expected)) == 0)
         }
     }
 }

@@ -82,6 +82,11 @@ func distance(_ a: [Double], _ b: [Double]) -> Double {
     return difference == 0 ? 0 : difference / max(largest, 1e-30)
 }
 
+/// How many elements differ: a failing comparison of whole arrays would print, and take minutes to compare, all of them.
+func differences<T: Equatable>(_ a: [T], _ b: [T]) -> Int {
+    abs(a.count - b.count) + zip(a, b).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
+}
+
 extension DType {
     static let acts: [DType] = [.float32, .bfloat16]
     /// Of a result that both sides compute in float32 and round once: neighbouring values of the dtype (2^-8 in bfloat16, where
