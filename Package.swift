@@ -62,7 +62,7 @@ let package = Package(
         .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),
         .testTarget(name: "RemoteTests", dependencies: ["Remote", "Storage", "TestKit"]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Compute", "Storage"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Compute", "Storage", "TestKit"]),
         .testTarget(name: "HealthTests", dependencies: ["Health", "RunLog"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelingTests", dependencies: ["Modeling", "Optimization", "ComputeCPU", "Checkpoints", "TestKit"]),
         .testTarget(

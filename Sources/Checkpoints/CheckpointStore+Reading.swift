@@ -62,7 +62,7 @@ extension CheckpointStore {
     public func verify(_ info: CheckpointInfo, weightsOnly: Bool = false) throws {
         for file in info.manifest.files where !(weightsOnly && file.name == Self.optimizerFile) {
             let path = info.path + "/" + file.name
-            let (bytes, crc) = try Self.checksum(path)
+            let (bytes, crc) = try Self.checksum(path, pause)
             guard bytes == file.bytes, CRC32C.text(crc) == file.crc32c else {
                 throw FileError(
                     path: path, operation: "verify",
@@ -167,7 +167,7 @@ extension CheckpointStore {
     }
 
     /// Size and CRC-32C of a file, read by calls that report a failing disk instead of ending the process.
-    private static func checksum(_ path: String) throws -> (bytes: Int, crc: UInt32) {
+    private static func checksum(_ path: String, _ pause: () -> Void) throws -> (bytes: Int, crc: UInt32) {
         let file = Foundation.open(path, O_RDONLY | O_CLOEXEC)
         if file < 0 { throw FileError(path: path, operation: "open", errno: errno) }
         defer { close(file) }
@@ -183,6 +183,7 @@ extension CheckpointStore {
             if count == 0 { return (total, crc.value) }
             crc.update(UnsafeRawBufferPointer(rebasing: buffer[0..<count]))
             total += count
+            pause()
         }
     }
 }

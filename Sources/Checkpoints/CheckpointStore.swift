@@ -2,13 +2,14 @@
 import Compute
 import Foundation
 import Storage
+import Synchronization
 
 /// The checkpoints of one run folder.
 ///
 /// A checkpoint is a folder `checkpoints/step-00000500` that appears by one rename after everything in it, the manifest
 /// last, has reached the disk. Whatever interrupts a commit, the checkpoints committed before stay valid.
-/// One process writes (the trainer holds the run folder's lock); any number may read at the same time.
-public final class CheckpointStore {
+/// One process writes (the trainer holds the run folder's lock), one thread at a time; any number may read meanwhile.
+public final class CheckpointStore: Sendable {
     public static let modelFile = "model.safetensors"
     public static let optimizerFile = "optimizer.safetensors"
     public static let stateFile = "state.json"
@@ -21,7 +22,9 @@ public final class CheckpointStore {
     public var folder: String { runFolder + "/checkpoints" }
     let calls: FileCalls
     private let freeBytes: @Sendable (String) -> Int?
-    private var isPrepared = false
+    /// Called after every piece that a verification reads, so that work in the background can rest.
+    let pause: @Sendable () -> Void
+    private let isPrepared = Mutex(false)
 
     /// Looks at a run folder; nothing is created or changed until `prepareForWriting` or `commit`.
     ///
@@ -29,13 +32,15 @@ public final class CheckpointStore {
     ///   - runFolder: the folder that has, or gets, `checkpoints/`
     ///   - calls: the system calls to write with, so that tests can make them fail
     ///   - freeBytes: tells the free space of the file system that holds a path
+    ///   - pause: called after every piece that a verification reads
     public init(
         runFolder: String, calls: FileCalls = .system,
-        freeBytes: @escaping @Sendable (String) -> Int? = { Folder.freeBytes($0) }
+        freeBytes: @escaping @Sendable (String) -> Int? = { Folder.freeBytes($0) }, pause: @escaping @Sendable () -> Void = {}
     ) {
         self.runFolder = runFolder
         self.calls = calls
         self.freeBytes = freeBytes
+        self.pause = pause
     }
 
     /// The folder name of a step: eight digits or more, so that names sort as numbers do.
@@ -91,7 +96,7 @@ public final class CheckpointStore {
     ///
     /// - Throws: `FileError` when the folder cannot be created.
     public func prepareForWriting() throws {
-        if isPrepared { return }
+        if isPrepared.withLock({ $0 }) { return }
         try Folder.create(folder)
         for name in Folder.names(folder) {
             let path = folder + "/" + name
@@ -101,7 +106,7 @@ public final class CheckpointStore {
         for name in Folder.names(runFolder) where name.hasPrefix("latest.tmp-") || name.hasPrefix("best.tmp-") {
             try? FileManager.default.removeItem(atPath: runFolder + "/" + name)
         }
-        isPrepared = true
+        isPrepared.withLock { $0 = true }
     }
 
     private func checkSpace(for tensors: [[TensorSource]]) throws {

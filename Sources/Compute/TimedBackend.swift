@@ -25,13 +25,21 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     private let base: any Backend
     private let clock = ContinuousClock()
 
+    private let before: (String) -> Void
+
     /// Wraps a backend, whose operations are timed one by one.
-    public init(_ base: any Backend) { self.base = base }
+    ///
+    /// - Parameter before: called with the name of every operation that is noted, before it runs
+    public init(_ base: any Backend, before: @escaping (String) -> Void = { _ in }) {
+        self.base = base
+        self.before = before
+    }
 
     /// Forgets what was measured.
     public func reset() { entries = [:] }
 
     private func timed(_ name: String, flops: Double = 0, _ operation: () -> Void) {
+        before(name)
         let time = clock.measure {
             operation()
             base.synchronize()

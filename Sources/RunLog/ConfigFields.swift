@@ -84,6 +84,19 @@ extension RunConfig {
         ) { $0 >= 0 },
         integer(
             "keep_checkpoints", \.keepCheckpoints, "save", "newest checkpoints to keep, besides the best; 0: all", 0...1_000_000),
+        boolean("checkpoint_background", \.checkpointBackground, "save", "write them beside the training, from a copy in memory"),
+        number(
+            "spike_zscore", \.spikeZscore, "faults", "robust deviations above the recent losses that make a spike; 0: off",
+            "0, or a number >= 3"
+        ) { $0 == 0 || $0 >= 3 },
+        integer(
+            "rollback_after", \.rollbackAfter, "faults",
+            "bad updates in a row (not finite, or spikes) before going back to the last good checkpoint; 0: never", 0...1_000_000),
+        integer("max_rollbacks", \.maxRollbacks, "faults", "times that a run goes back before it stops", 0...1_000_000),
+        number(
+            "rollback_lr_factor", \.rollbackLrFactor, "faults", "the learning rate is multiplied by it at each going back",
+            "above 0, at most 1"
+        ) { $0 > 0 && $0 <= 1 },
         text("device", \.device, "engine", "where to train", ["cpu", "cuda"]),
         text("dtype", \.dtype, "engine", "of activations and matrix products", ["float32", "bfloat16"]),
         integer("threads", \.threads, "engine", "CPU threads; 0: one a core", 0...1024),

@@ -84,6 +84,8 @@ public struct MetricsFile: Sendable {
                 // Start, warnings and rollbacks stay: they tell the run's story.
                 standing.removeAll { $0.step > event.step && [.step, .eval, .checkpoint, .end].contains($0.event) }
                 standing.removeAll { $0.event == .end }
+                // A resumed run meets what comes after its checkpoint again, and says it again.
+                if event.event == .resume { standing.removeAll { $0.step > event.step && $0.event == .skip } }
             }
             standing.append(event)
         }

@@ -53,6 +53,15 @@ public struct RunConfig: Sendable, Equatable {
     public var checkpointInterval = 0
     public var checkpointMinutes = 10.0
     public var keepCheckpoints = 3
+    /// Write checkpoints on a thread of their own, from a copy in memory.
+    public var checkpointBackground = true
+    // Faults
+    /// Robust standard deviations above the recent losses from which a loss is a spike; 0: none is.
+    public var spikeZscore = 8.0
+    /// Bad updates in a row after which the run goes back to the last good checkpoint; 0: it never does.
+    public var rollbackAfter = 10
+    public var maxRollbacks = 3
+    public var rollbackLrFactor = 1.0
     // Engine
     public var device = "cpu"
     public var dtype = "bfloat16"

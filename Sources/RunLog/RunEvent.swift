@@ -38,6 +38,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
     /// Share of this machine's measured matmul ceiling.
     public var ceilingFraction: Double?
     public var memoryBytes: Double?
+    /// Whether a checkpoint was being written during the update; absent when not.
+    public var saving: Bool?
 
     // eval
     public var trainLoss: Double?
@@ -53,18 +55,23 @@ public struct RunEvent: Codable, Sendable, Equatable {
     // checkpoint, warning, skip, rollback, resume, end
     public var path: String?
     public var bytes: Int?
+    /// From its start until the checkpoint was committed.
     public var checkpointMs: Double?
+    /// How long training stood still for it: all of `checkpointMs` in the foreground, the copy in the background.
+    public var stallMs: Double?
     /// A sentence for people; for `end` why the run ended: "completed", "interrupted", "failed".
     public var message: String?
-    /// A short stable name of what a warning or skip is about, such as "non-finite".
+    /// A short stable name of what a warning, skip or rollback is about, such as "non-finite".
     public var code: String?
+    /// How many robust standard deviations a spike lies above the recent values.
+    public var zscore: Double?
 
     // start, resume
     public var device: String?
     public var threads: Int?
     /// The kernels in use, such as "avx512-bf16".
     public var isa: String?
-    /// The machine's measured matmul ceiling, FLOP/s.
+    /// The machine's measured matmul ceiling, FLOP/s; in step events where `--calibrate` asks for it.
     public var ceilingFlops: Double?
     public var plannedBytes: Int?
     public var version: String?

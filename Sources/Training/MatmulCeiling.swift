@@ -12,25 +12,44 @@ public enum MatmulCeiling {
     ///   - seconds: how long to measure.
     /// - Returns: FLOP/s of the fastest of several products; nil when there is no memory for them.
     public static func measure(_ backend: any Backend, dtype: DType, seconds: Double = 0.3) -> Double? {
-        let n = size
+        MatmulCalibration(backend, dtype: dtype, size: size)?.measure(seconds: seconds).best
+    }
+}
+
+/// A square matrix product that is kept ready, to measure again and again what the machine gives at that moment.
+public final class MatmulCalibration {
+    private let backend: any Backend
+    private let tensors: [Tensor]
+    private let flops: Double
+
+    /// - Parameter size: rows, columns and depth
+    /// - Returns: nil when there is no memory.
+    public init?(_ backend: any Backend, dtype: DType, size n: Int) {
+        self.backend = backend
+        flops = 2 * Double(n) * Double(n) * Double(n)
         var plan = ArenaPlan()
         let slots = [plan.reserve(dtype, [n, n]), plan.reserve(dtype, [n, n]), plan.reserve(dtype, [n, n])]
         guard let memory = try? backend.allocate(byteCount: plan.byteCount) else { return nil }
-        let tensors = slots.map { $0.tensor(in: memory) }
-        let clock = ContinuousClock()
-        let product = { backend.matmulForward(out: tensors[0], x: tensors[1], weight: tensors[2], bias: nil, epilogue: .none) }
+        tensors = slots.map { $0.tensor(in: memory) }
         product()
+    }
+
+    private func product() {
+        backend.matmulForward(out: tensors[0], x: tensors[1], weight: tensors[2], bias: nil, epilogue: .none)
         backend.synchronize()
-        var best = Double.infinity, spent = 0.0
+    }
+
+    /// - Parameter seconds: how long to measure
+    /// - Returns: FLOP/s of the fastest product and of all together.
+    public func measure(seconds: Double) -> (best: Double, mean: Double) {
+        let clock = ContinuousClock()
+        var best = Double.infinity, spent = 0.0, count = 0.0
         while spent < seconds {
-            let time = clock.measure {
-                product()
-                backend.synchronize()
-            }
-            let taken = time.seconds
+            let taken = max(clock.measure { product() }.seconds, 1e-6)
             best = min(best, taken)
-            spent += max(taken, 1e-6)
+            spent += taken
+            count += 1
         }
-        return 2 * Double(n) * Double(n) * Double(n) / best
+        return (flops / best, count * flops / spent)
     }
 }

@@ -13,9 +13,17 @@ public final class RunSession {
     /// Step of the newest checkpoint that this process wrote or went on from.
     public private(set) var lastSaved: Int?
 
+    /// Whether checkpoints are written beside the training, from a copy in memory, when nobody waits for them.
+    public var savesInBackground: Bool
+    /// Bytes of the newest checkpoint that was committed; nil before the first.
+    private(set) var lastBytes: Int?
+
     private let lock: FolderLock
     private let metrics: MetricsWriter
-    private let store: CheckpointStore
+    let store: CheckpointStore
+    let saving = SaveQueue()
+    /// Made at the first checkpoint that is written in the background, and kept.
+    private var copy: HostCopy?
     private let calls: FileCalls
     /// TensorBoard's event file; nil when the run has none.
     private var tensorBoard: TensorBoardLog?
@@ -25,10 +33,13 @@ public final class RunSession {
         self.record = record
         self.lock = lock
         self.calls = calls
+        savesInBackground = record.config.checkpointBackground
         metrics = try MetricsWriter(path: folder.metrics, calls: calls)
-        store = CheckpointStore(runFolder: folder.path, calls: calls)
+        store = CheckpointStore(runFolder: folder.path, calls: saving.pacer.paced(calls), pause: saving.pacer.rest)
         try store.prepareForWriting()
     }
+
+    deinit { saving.wait() }
 
     /// Makes a new run folder.
     ///
@@ -83,6 +94,7 @@ public final class RunSession {
         let events = (try? folder.readMetrics().events) ?? []
         let session = try RunSession(folder, record: record, lock: lock, calls: calls)
         session.lastSaved = checkpoint?.info.step
+        session.lastBytes = checkpoint?.info.byteCount
         return Resumption(session: session, checkpoint: checkpoint, skipped: found?.skipped ?? [], events: events)
     }
 
@@ -107,34 +119,86 @@ public final class RunSession {
 
     /// Commits a checkpoint of the trainer as it stands between two updates, and removes old ones.
     ///
-    /// - Throws: `FileError`; older checkpoints stay as they were.
-    func save(_ trainer: Trainer) throws -> (name: String, bytes: Int) {
-        let position = try trainer.position(), config = trainer.setup.config
-        let backend = trainer.weights.backend
-        let model = trainer.weights.masters
-        let state = CheckpointState(
-            step: position.step, tokensSeen: position.nextSample * config.blockSize, nextSample: position.nextSample,
-            seed: UInt64(config.seed), bestValLoss: position.best?.loss, bestStep: position.best?.step,
-            extra: ["updates": String(position.updates), "dtype": config.dtype])
-        let info = try store.commit(
-            step: position.step,
-            model: zip(model.descriptions, model.tensors).map { TensorSource(name: $0.name, tensor: $1, backend: backend) },
-            optimizer: trainer.optimizer.moments.map { TensorSource(name: $0.name, tensor: $0.tensor, backend: backend) },
-            state: state, facts: ModelFacts(trainer.setup.model))
-        lastSaved = position.step
-        try prune()
-        return (info.name, info.byteCount)
+    /// In the background only the copy is taken before this returns, and one that is still being written is waited for first:
+    /// there is one copy. What was committed and what went wrong is told by `collect`.
+    /// - Parameters:
+    ///   - best: whether its validation loss is the lowest so far
+    ///   - wait: commit before this returns
+    /// - Throws: what happened to the device.
+    func save(_ trainer: Trainer, best: Bool = false, wait: Bool) throws {
+        let clock = ContinuousClock(), start = clock.now
+        saving.wait()
+        let model = trainer.weights.masters, moments = trainer.optimizer.moments, backend = trainer.weights.backend
+        let names = model.descriptions.map(\.name) + moments.map(\.name)
+        let tensors = model.tensors + moments.map(\.tensor)
+        let inBackground = savesInBackground && !wait
+        let sources: [TensorSource]
+        if inBackground {
+            let copy = self.copy ?? HostCopy(tensors)
+            self.copy = copy
+            try copy.copy(tensors, from: backend)
+            sources = names.indices.map { index in
+                TensorSource(name: names[index], dtype: tensors[index].dtype, shape: tensors[index].shape) { piece, offset in
+                    copy.read(index, offset: offset, into: piece)
+                }
+            }
+        } else {
+            sources = zip(names, tensors).map { TensorSource(name: $0, tensor: $1, backend: backend) }
+        }
+        let state = try trainer.checkpointState(), facts = ModelFacts(trainer.setup.model), count = model.tensors.count
+        let copied = (clock.now - start).seconds, store = store
+        // In the middle of bad updates the older ones are what a rollback needs.
+        let keep = trainer.history.judge.badInARow == 0 ? record.config.keepCheckpoints : 0
+        saving.submit {
+            let info = try store.commit(
+                step: state.step, model: Array(sources.prefix(count)), optimizer: Array(sources.dropFirst(count)), state: state,
+                facts: facts, best: best)
+            let seconds = (clock.now - start).seconds
+            if keep > 0 { try store.prune(keep: keep) }
+            return SavedCheckpoint(
+                step: info.step, name: info.name, bytes: info.byteCount, seconds: seconds, stall: inBackground ? copied : seconds)
+        }
+        lastSaved = state.step
+        if !inBackground { saving.wait() }
     }
 
-    /// Names the checkpoint of a step as the best; the one that was the best before may go.
-    func markBest(step: Int) throws {
-        try store.markBest(step: step)
-        try prune()
+    /// Names the checkpoint of a step as the best, once it is committed; the one that was the best before may go.
+    func markBest(step: Int) {
+        let store = store, keep = record.config.keepCheckpoints
+        saving.submit {
+            try store.markBest(step: step)
+            if keep > 0 { try store.prune(keep: keep) }
+            return nil
+        }
     }
 
-    private func prune() throws {
-        if record.config.keepCheckpoints > 0 { try store.prune(keep: record.config.keepCheckpoints) }
+    /// What was committed since the last call.
+    ///
+    /// - Parameter wait: until nothing is being written any more
+    /// - Throws: `FileError` when something could not be written; older checkpoints stay as they were.
+    func collect(wait: Bool) throws -> [SavedCheckpoint] {
+        if wait { saving.wait() }
+        let saved = try saving.take()
+        if let last = saved.last { lastBytes = last.bytes }
+        return saved
     }
+
+    /// The newest checkpoint that was not written in the middle of trouble; nil when there is none.
+    ///
+    /// - Throws: `FileError` when a checkpoint is valid and cannot be opened all the same.
+    func lastGood() throws -> LoadedCheckpoint? {
+        saving.wait()
+        saving.pacer.hurry(true)
+        defer { saving.pacer.hurry(false) }
+        for info in store.list() where (try? store.verify(info)) != nil {
+            let loaded = try store.open(info)
+            if RunHistory(text: loaded.state.extra[RunHistory.key]).judge.badInARow == 0 { return loaded }
+        }
+        return nil
+    }
+
+    /// Notes that the trainer went back to a checkpoint, which need not be written again.
+    func wentBack(to step: Int?) { lastSaved = step }
 }
 
 extension Trainer {
@@ -145,8 +209,7 @@ extension Trainer {
     ///
     /// - Throws: `FileError` when a tensor is missing or has another shape than this model's.
     public func restore(_ checkpoint: LoadedCheckpoint, events: [RunEvent] = []) throws {
-        try weights.load(from: checkpoint.model)
-        for (name, tensor) in optimizer.moments { try weights.backend.write(checkpoint.optimizer, name, to: tensor) }
+        try loadTensors(of: checkpoint)
         let state = checkpoint.state
         let evaluations = events.filter { $0.event == .eval && $0.step <= state.step && $0.step > 0 }
         // An evaluation may have come after the checkpoint of its step was written.
@@ -155,9 +218,14 @@ extension Trainer {
         }
         var best = state.bestValLoss.flatMap { loss in state.bestStep.map { (loss: loss, step: $0) } }
         if let last, last.loss < best?.loss ?? .infinity { best = last }
-        restore(
-            step: state.step, nextSample: state.nextSample, updates: state.extra["updates"].flatMap { Int($0) } ?? state.step,
-            best: best, evaluated: evaluations.contains { $0.step == state.step })
+        restore(state, best: best, evaluated: evaluations.contains { $0.step == state.step })
+    }
+}
+
+extension Trainer {
+    func loadTensors(of checkpoint: LoadedCheckpoint) throws {
+        try weights.load(from: checkpoint.model)
+        for (name, tensor) in optimizer.moments { try weights.backend.write(checkpoint.optimizer, name, to: tensor) }
     }
 }
 

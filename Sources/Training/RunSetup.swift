@@ -93,16 +93,27 @@ public struct RunMemory: Sendable, Equatable {
     public var optimizer: Int
     /// The program itself, its stacks and the buffers of the loader and of checkpoints.
     public var overhead: Int
+    /// The copy of weights and moments that checkpoints are written from; 0 when they are written in the foreground.
+    public var copy: Int
+    /// There is room for the run and not for the copy, so that checkpoints hold up training.
+    public var copyLeftOut: Bool
 
-    public var total: Int { model.total + optimizer + overhead }
+    public var total: Int { model.total + optimizer + copy + overhead }
 
     /// What a run on this backend will take, before anything is allocated.
     public static func plan(_ setup: RunSetup, backend: any Backend) -> RunMemory {
         let config = setup.config
         let sizes = BatchSizes(setup.model, batch: config.batchSize, length: config.blockSize, dtype: setup.dtype)
-        return RunMemory(
+        let counts = setup.model.parameters.map(\.count)
+        var memory = RunMemory(
             model: GPT.memory(sizes, recompute: setup.recompute, gradients: true, backend: backend),
-            optimizer: AdamW.byteCount(setup.model.parameters.map(\.count)), overhead: baseOverhead)
+            optimizer: AdamW.byteCount(counts), overhead: baseOverhead,
+            copy: config.checkpointBackground ? HostCopy.byteCount(counts + counts + counts) : 0, copyLeftOut: false)
+        if let available = backend.availableBytes, memory.copy > 0, memory.total > available {
+            memory.copy = 0
+            memory.copyLeftOut = memory.total <= available
+        }
+        return memory
     }
 
     /// Measured: resident anonymous memory of a run whose tensors are a few kilobytes.

@@ -19,30 +19,34 @@ public final class Trainer {
     public let model: GPT
     public let optimizer: AdamW
     /// Updates completed.
-    public private(set) var step = 0
+    public internal(set) var step = 0
     /// Global index of the next sample.
-    public private(set) var nextSample = 0
+    public internal(set) var nextSample = 0
     /// Best validation loss so far and its step.
-    public private(set) var best: (loss: Double, step: Int)?
+    public internal(set) var best: (loss: Double, step: Int)?
     /// FLOP/s that the matrix product reaches on this machine; shares of it are reported.
     public var ceilingFlops: Double?
+    /// Updates between calibrations of the machine's speed, which step events then carry; 0: none.
+    public var calibrationInterval = 0
 
-    private let backend: any Backend
+    let backend: any Backend
     private let communicator: any Communicator
     private let loader: BatchLoader
-    private let evaluator: Evaluator
-    private let trainSamples: TokenSamples
-    private let valSamples: TokenSamples?
-    private let valBytes: Int?
-    private let schedule: LearningRateSchedule
-    private let clock = ContinuousClock()
+    let evaluator: Evaluator
+    let trainSamples: TokenSamples
+    let valSamples: TokenSamples?
+    let valBytes: Int?
+    let schedule: LearningRateSchedule
+    let clock = ContinuousClock()
     private var scalars = [Double](repeating: 0, count: StepState.count)
-    private var consecutiveSkips = 0
+    private var calibration: MatmulCalibration?
+    /// What the run has been through; part of every checkpoint.
+    package internal(set) var history = RunHistory()
+    var watch = RunWatch()
+    /// Step of the newest evaluation.
+    var lastEvaluated: Int?
 
-    /// After this many updates in a row without a finite loss and gradient the run stops.
-    static let toleratedSkips = 10
-
-    private var config: RunConfig { setup.config }
+    var config: RunConfig { setup.config }
     private var samplesPerStep: Int { config.batchSize * config.gradientAccumulationSteps }
 
     /// - Parameters:
@@ -95,37 +99,51 @@ public final class Trainer {
     public func run(
         session: RunSession? = nil, stop: () -> Bool = { false }, observe: (RunEvent) throws -> Void
     ) throws -> TrainingOutcome {
+        do {
+            let outcome = try loop(session, stop, observe)
+            try report(session, wait: true, observe)
+            return outcome
+        } catch {
+            // What is still being written is finished and told; the error that ended the run matters more.
+            try? report(session, wait: true, observe)
+            throw error
+        }
+    }
+
+    private func loop(_ session: RunSession?, _ stop: () -> Bool, _ observe: (RunEvent) throws -> Void) throws
+        -> TrainingOutcome
+    {
         var lastSave = clock.now
         while true {
-            // The last update's state is on disk before an evaluation starts.
+            try report(session, wait: false, observe)
+            try lookAround(session, observe)
+            // The last update's state is on its way to the disk before an evaluation starts.
             if isCheckpointDue(since: lastSave, session: session) {
-                try save(session, observe)
+                try save(session, wait: step == config.maxIters, observe)
                 lastSave = clock.now
             }
             if isEvaluationDue, try evaluate(session, stop: stop, observe) { lastSave = clock.now }
             if stop() {
-                try save(session, observe)
+                try save(session, wait: true, observe)
                 return .interrupted
             }
-            if step >= config.maxIters { break }
-            try observe(update())
-            if consecutiveSkips >= Self.toleratedSkips {
-                throw TrainingError(
-                    "loss or gradients were not finite in \(consecutiveSkips) updates in a row, the last at step \(step); the weights "
-                        + "are those before the first. Lower learning_rate or lengthen warmup_iters, then --resume")
-            }
+            if step >= config.maxIters { return .completed }
+            let event = try update(saving: session?.saving.isBusy ?? false)
+            try observe(event)
+            try judge(event, session, observe)
         }
-        return .completed
     }
 
     // MARK: One update
 
     /// Makes one update and tells what happened: a step, or a skip when loss or gradients were not finite.
-    func update() throws -> RunEvent {
+    ///
+    /// - Parameter saving: whether a checkpoint is being written meanwhile
+    func update(saving: Bool = false) throws -> RunEvent {
         let start = clock.now
         var waited = Duration.zero
         let scale = 1 / Double(model.sizes.rows * config.gradientAccumulationSteps)
-        let rate = schedule.rate(step)
+        let rate = schedule.rate(step) * history.rateFactor
         optimizer.beginStep()
         for micro in stride(from: communicator.rank, to: config.gradientAccumulationSteps, by: communicator.size) {
             let first = nextSample + micro * config.batchSize
@@ -143,17 +161,25 @@ public final class Trainer {
         let seconds = (clock.now - start).seconds
         step += 1
         nextSample += samplesPerStep
-        return describe(seconds: seconds, waited: waited.seconds, rate: rate)
+        var event = describe(seconds: seconds, waited: waited.seconds, rate: rate)
+        if saving { event.saving = true }
+        if calibrationInterval > 0, step % calibrationInterval == 0 { event.ceilingFlops = calibrate() }
+        return event
+    }
+
+    /// The rate that matrix products reach just now, FLOP/s: what other programs leave of the machine.
+    private func calibrate() -> Double? {
+        if calibration == nil { calibration = MatmulCalibration(backend, dtype: setup.dtype, size: 768) }
+        return calibration?.measure(seconds: 0.05).mean
     }
 
     private func describe(seconds: Double, waited: Double, rate: Double) -> RunEvent {
         let finite = scalars[StepState.finite.rawValue] == 1
-        consecutiveSkips = finite ? 0 : consecutiveSkips + 1
         var event = RunEvent(finite ? .step : .skip, step: step)
         event.loss = scalars[StepState.loss.rawValue]
         event.gradNorm = scalars[StepState.gradNorm.rawValue]
         event.lr = rate
-        event.tokens = nextSample * config.blockSize
+        event.tokens = tokensSeen
         event.stepMs = seconds * 1e3
         event.dataMs = waited * 1e3
         let tokensPerSecond = Double(config.tokensPerStep) / max(seconds, 1e-9)
@@ -168,89 +194,16 @@ public final class Trainer {
         return event
     }
 
-    // MARK: Evaluation
+    // MARK: State
 
-    /// Micro-batches are sequences side by side, so `eval_iters` of them are this many blocks.
-    static func evaluationBlocks(_ config: RunConfig) -> Int {
-        config.evalTokens > 0 ? max(1, config.evalTokens / config.blockSize) : config.evalIters * config.batchSize
-    }
+    /// Training tokens that the weights have seen; what a rollback undid does not count.
+    var tokensSeen: Int { (nextSample - history.undoneSamples) * config.blockSize }
 
-    private var lastEvaluated: Int?
-
-    private var isEvaluationDue: Bool {
-        guard lastEvaluated != step else { return false }
-        if step == config.maxIters { return true }
-        return config.evalInterval > 0 && step % config.evalInterval == 0
-    }
-
-    /// - Returns: whether a checkpoint was written.
-    private func evaluate(_ session: RunSession?, stop: () -> Bool, _ observe: (RunEvent) throws -> Void) throws -> Bool {
-        let start = clock.now
-        let blocks = Self.evaluationBlocks(config)
-        let train = try evaluator.evaluate(trainSamples, blocks: blocks, stop: stop)
-        let val = try valSamples.flatMap { try evaluator.evaluate($0, blocks: blocks, stop: stop) }
-        // A number from fewer blocks could not be compared with the others: an interrupted evaluation counts for nothing.
-        if stop() { return false }
-        lastEvaluated = step
-        var event = RunEvent(.eval, step: step)
-        event.tokens = nextSample * config.blockSize
-        event.trainLoss = train?.loss
-        event.trainStderr = train?.standardError
-        event.valLoss = val?.loss
-        event.valStderr = val?.standardError
-        event.evalTokens = val?.tokens ?? train?.tokens
-        event.valBitsPerByte = valBytes.flatMap { val?.bitsPerByte(bytes: $0) }
-        event.lr = schedule.rate(step)
-        event.evalMs = (clock.now - start).seconds * 1e3
-        try observe(event)
-        guard let loss = val?.loss ?? train?.loss, loss.isFinite, loss < best?.loss ?? .infinity else { return false }
-        best = (loss, step)
-        // The untrained model is the best so far, but nobody wants to keep it.
-        guard step > 0, let session else { return false }
-        let wrote = session.lastSaved != step
-        if wrote { try save(session, observe) }
-        try session.markBest(step: step)
-        return wrote
-    }
-
-    // MARK: Checkpoints
-
-    private func isCheckpointDue(since last: ContinuousClock.Instant, session: RunSession?) -> Bool {
-        guard let session, step > 0, session.lastSaved != step else { return false }
-        if step == config.maxIters { return true }
-        if config.checkpointInterval > 0, step % config.checkpointInterval == 0 { return true }
-        return config.checkpointMinutes > 0 && (clock.now - last).seconds >= config.checkpointMinutes * 60
-    }
-
-    private func save(_ session: RunSession?, _ observe: (RunEvent) throws -> Void) throws {
-        guard let session, session.lastSaved != step else { return }
-        let start = clock.now
-        let committed = try session.save(self)
-        var event = RunEvent(.checkpoint, step: step)
-        event.path = committed.name
-        event.bytes = committed.bytes
-        event.checkpointMs = (clock.now - start).seconds * 1e3
-        try observe(event)
-    }
-
-    // MARK: State on disk
-
-    /// All that the next update depends on, besides the weights and moments.
+    /// Updates that AdamW has applied, skipped ones left out.
     ///
     /// - Throws: what happened to the device.
-    func position() throws -> (step: Int, nextSample: Int, updates: Int, best: (loss: Double, step: Int)?) {
+    func appliedUpdates() throws -> Int {
         try scalars.withUnsafeMutableBytes { try backend.read(model.state, into: $0) }
-        return (step, nextSample, Int(scalars[StepState.updates.rawValue]), best)
-    }
-
-    /// Goes on from a stored position; weights and moments are written by the caller.
-    ///
-    /// - Parameter evaluated: whether the evaluation at this step was already recorded.
-    func restore(step: Int, nextSample: Int, updates: Int, best: (loss: Double, step: Int)?, evaluated: Bool) {
-        self.step = step
-        self.nextSample = nextSample
-        self.best = best
-        lastEvaluated = evaluated ? step : nil
-        backend.writeScalar(Double(updates), to: model.state, .updates)
+        return Int(scalars[StepState.updates.rawValue])
     }
 }

@@ -134,10 +134,12 @@ struct PlanCommand: ParsableCommand {
             rows: sizes.rows, width: model.nEmbd, vocabulary: model.vocabSize, dtype: dtype)
         // The classifier's logits and the other operations' workspaces share one place.
         let logits = min(classifier, memory.workspace)
+        let counts = model.parameters.map(\.count)
+        let copy = config.checkpointBackground ? HostCopy.byteCount(counts + counts + counts) : 0
         return PlanMemory(
             weights: Double(memory.weights), gradients: Double(memory.gradients),
-            optimizer: Double(AdamW.byteCount(model.parameters.map(\.count))), activations: Double(memory.activations),
-            classifier: Double(logits), workspace: Double(memory.workspace - logits) + programBytes)
+            optimizer: Double(AdamW.byteCount(counts)), activations: Double(memory.activations),
+            classifier: Double(logits), workspace: Double(memory.workspace - logits + copy) + programBytes)
     }
 
     /// The program itself, its stacks and buffers: what Training's own plan adds, measured there.

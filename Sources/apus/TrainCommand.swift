@@ -42,6 +42,10 @@ struct TrainCommand: ParsableCommand {
     @Flag(help: "Write TensorBoard event files beside metrics.jsonl; a resumed run goes on with them unasked.")
     var tensorboard = false
 
+    /// For measurements: see scripts/soak.
+    @Option(help: .hidden)
+    var calibrate = 0
+
     @Flag(help: "Print no progress.")
     var quiet = false
 
@@ -216,6 +220,8 @@ struct TrainCommand: ParsableCommand {
     ) throws {
         StopSignal.listen()
         try session.openEventFile(isWanted: tensorboard)
+        session.savesInBackground = memory.copy > 0
+        trainer.calibrationInterval = calibrate
         trainer.ceilingFlops = MatmulCeiling.measure(backend, dtype: trainer.setup.dtype)
         var event = first
         event.device = backend.deviceName

@@ -48,10 +48,13 @@ final class TrainingDisplay {
         let m = memory.model
         let parts = [
             ("weights", m.weights), ("gradients", m.gradients), ("optimizer", memory.optimizer), ("activations", m.activations),
-            ("workspace", m.workspace), ("program", memory.overhead),
-        ].map { "\($0.0) \(MemoryError.text($0.1))" }.joined(separator: ", ")
+            ("workspace", m.workspace), ("copy for checkpoints", memory.copy), ("program", memory.overhead),
+        ].filter { $0.1 > 0 }.map { "\($0.0) \(MemoryError.text($0.1))" }.joined(separator: ", ")
         let available = backend.availableBytes.map { " of \(MemoryError.text($0)) available" } ?? ""
         line("memory", "\(MemoryError.text(memory.total))\(available): \(parts)")
+        if memory.copyLeftOut {
+            Console.warning("there is no memory for a copy to write checkpoints from: training stands still while one is written")
+        }
         if data.val == nil {
             Console.warning("there is no validation split: over-fitting cannot be seen; prepare with --val-fraction")
         }

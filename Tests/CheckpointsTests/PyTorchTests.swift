@@ -3,6 +3,7 @@ import Checkpoints
 import Compute
 import Foundation
 import Storage
+import TestKit
 import Testing
 
 /// A small model for hermetic tests of nanoGPT's layout.

@@ -2,6 +2,7 @@
 import Checkpoints
 import Foundation
 import Storage
+import TestKit
 import Testing
 
 /// Makes every system call of a commit fail in turn: whatever fails, a complete checkpoint stays the newest valid one.

@@ -81,10 +81,11 @@ struct Workbench {
         return try drive(trainer, session, stopAfter: stopAfter)
     }
 
-    func resume(_ path: String, threads: Int = 2, stopAfter: Int? = nil, change: (inout RunConfig) -> Void = { _ in }) throws
-        -> Result
-    {
-        let resumption = try RunSession.resume(path)
+    func resume(
+        _ path: String, threads: Int = 2, stopAfter: Int? = nil, calls: FileCalls = .system,
+        change: (inout RunConfig) -> Void = { _ in }
+    ) throws -> Result {
+        let resumption = try RunSession.resume(path, calls: calls)
         var config = resumption.session.record.config
         change(&config)
         let trainer = try Trainer(try RunSetup(config), backend: try CPUBackend(threads: threads))

@@ -43,7 +43,8 @@ public enum HealthRules {
         // The settings
         .modelSize, .learningRate, .batchSize, .scheduleEnd, .finalRate, .warmup,
         // The course
-        .initLoss, .unigram, .nonFinite, .divergence, .spikes, .gradNorm, .clipRate, .resumeSeams, .interruptions, .samples,
+        .initLoss, .unigram, .nonFinite, .divergence, .spikes, .gradNorm, .clipRate, .resumeSeams, .interruptions,
+        .ownWarnings, .samples,
         // The speed
         .mfu, .stepTime, .dataStalls, .throughputDrift, .evalTime, .memory,
     ]

@@ -50,14 +50,28 @@ extension HealthRule {
         let incidents = context.facts.incidents.filter { [.traceback, .outOfMemory, .rollback].contains($0.kind) }
         guard let last = incidents.last else { return rule.finding(.pass, "pass", value: 0, expected: ExpectedRange(0, 0)) }
         let memory = incidents.contains { $0.kind == .outOfMemory }
+        let isRollback = incidents.allSatisfy { $0.kind == .rollback }
         return rule.finding(
-            .info, memory ? "memory" : "some",
+            .info, memory ? "memory" : isRollback ? "rollback" : "some",
             [
-                "count": .integer(incidents.count), "last": .text(String(last.detail.prefix(100))),
+                "count": .integer(incidents.count), "last": .text(String(last.detail.prefix(isRollback ? 250 : 100))),
                 "step": .integer(last.step ?? 0),
             ],
             value: Double(incidents.count), expected: ExpectedRange(0, 0),
             advice: memory ? Message("interruptions.advice-memory") : nil)
+    }
+
+    /// What the run said of itself while it went: its disk, memory, data, times and losses.
+    static let ownWarnings = HealthRule("own-warnings", source: "warning events of metrics.jsonl") { context, rule in
+        let warnings = context.facts.incidents.filter { $0.kind == .warning }
+        guard let last = warnings.last else { return rule.finding(.pass, "pass", value: 0, expected: ExpectedRange(0, 0)) }
+        return rule.finding(
+            .info, "some",
+            [
+                "count": .integer(warnings.count), "last": .text(String(last.detail.prefix(250))),
+                "step": .integer(last.step ?? 0),
+            ],
+            value: Double(warnings.count), expected: ExpectedRange(0, 0))
     }
 
     /// Whether the model's samples go round in circles.

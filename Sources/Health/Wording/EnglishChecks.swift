@@ -43,6 +43,8 @@ extension Catalogue {
         "rule.clip-rate": "After the warm-up fewer than half of the gradients are cut by a third or more.",
         "check.resume-seams": "resumes", "rule.resume-seams": "After a resume the loss goes on at the level before it.",
         "check.interruptions": "interruptions", "rule.interruptions": "The log shows no crash.",
+        "check.own-warnings": "the run's own warnings",
+        "rule.own-warnings": "Disk, memory, data and step times gave the run nothing to warn of.",
         "check.samples": "samples", "rule.samples": "The model's texts do not go round in circles.",
         "check.mfu": "use of the device (MFU)", "rule.mfu": "The run reaches 30 % or more of the device's dense matrix rate.",
         "check.step-time": "even steps", "rule.step-time": "19 of 20 steps take at most one and a half times the median.",

@@ -55,6 +55,8 @@ extension Catalogue {
         "check.resume-seams": "Fortsetzungen",
         "rule.resume-seams": "Nach einer Fortsetzung geht der Loss auf der Höhe davor weiter.",
         "check.interruptions": "Unterbrechungen", "rule.interruptions": "Das Protokoll zeigt keinen Absturz.",
+        "check.own-warnings": "Eigene Warnungen des Laufs",
+        "rule.own-warnings": "Platte, Speicher, Daten und Schrittzeiten gaben dem Lauf keinen Anlass zu warnen.",
         "check.samples": "Textproben", "rule.samples": "Die Texte des Modells drehen sich nicht im Kreis.",
         "check.mfu": "Auslastung des Geräts (MFU)",
         "rule.mfu": "Der Lauf erreicht 30 % oder mehr der dichten Matrixleistung des Geräts.",

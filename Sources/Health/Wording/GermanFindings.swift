@@ -163,6 +163,10 @@ extension Catalogue {
         "resume-seams.jump": "Nach der Fortsetzung bei Schritt {step} stand der Loss {jump} Nats zur Höhe davor.",
         "interruptions.pass": "Keine im Protokoll.",
         "interruptions.some": "{count#Ein Absturz|% Abstürze}; der letzte: {last}",
+        "interruptions.rollback":
+            "Der Lauf ging von selbst auf einen Checkpoint zurück, {count#einmal|%-mal}; zuletzt: {last}",
+        "own-warnings.pass": "Der Lauf hatte nichts anzumerken.",
+        "own-warnings.some": "{count#Eine Warnung|% Warnungen}; die letzte, bei Schritt {step}: {last}",
         "interruptions.memory": "Dem Gerät ging nach Schritt {step} der Speicher aus: {last}",
         "samples.pass": "{share} der Folgen von vier Wörtern wiederholen sich.",
         "samples.loops": "{share} der Folgen von vier Wörtern wiederholen sich: Die Texte drehen sich im Kreis.",

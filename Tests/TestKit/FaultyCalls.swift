@@ -4,8 +4,8 @@ import Storage
 import Synchronization
 
 /// System calls of which one, or all from one on, fail; counts them, and can run something before each.
-final class FaultyCalls: Sendable {
-    enum Fault: String, CaseIterable, Sendable {
+public final class FaultyCalls: Sendable {
+    public enum Fault: String, CaseIterable, Sendable {
         /// One call fails, the later ones work.
         case once
         /// That call and all later ones fail, as when the disk is gone.
@@ -15,20 +15,20 @@ final class FaultyCalls: Sendable {
     }
 
     private let count = Mutex(0)
-    let failing: Int
-    let fault: Fault
-    let code: Int32
-    let before: @Sendable (Int) -> Void
+    public let failing: Int
+    public let fault: Fault
+    public let code: Int32
+    private let before: @Sendable (Int) -> Void
 
     /// - Parameter failing: number of the call that fails, counted from 0; -1 for none
-    init(failing: Int, fault: Fault = .once, code: Int32 = ENOSPC, before: @escaping @Sendable (Int) -> Void = { _ in }) {
+    public init(failing: Int, fault: Fault = .once, code: Int32 = ENOSPC, before: @escaping @Sendable (Int) -> Void = { _ in }) {
         self.failing = failing
         self.fault = fault
         self.code = code
         self.before = before
     }
 
-    var total: Int { count.withLock { $0 } }
+    public var total: Int { count.withLock { $0 } }
 
     /// Counts a call and says whether it is the faulty one.
     private func next() -> Bool {
@@ -46,7 +46,7 @@ final class FaultyCalls: Sendable {
         return true
     }
 
-    var calls: FileCalls {
+    public var calls: FileCalls {
         let system = FileCalls.system
         var faulty = system
         faulty.open = { [self] in fails() ? -1 : system.open($0, $1, $2) }
