@@ -15,13 +15,14 @@ import Training
 struct Workbench {
     let folder: TemporaryFolder
 
-    init() throws {
+    /// - Parameter tokens: of the training split, whose end is the validation split as well
+    init(tokens count: Int = 20_000) throws {
         folder = try TemporaryFolder()
         try FileManager.default.createDirectory(atPath: folder("data"), withIntermediateDirectories: true)
         // A language of 40 words, each mostly followed by the same few others: learnable in a few steps.
         var generator = SeededGenerator(1)
         var word: UInt16 = 0
-        let tokens = (0..<20_000).map { _ -> UInt16 in
+        let tokens = (0..<count).map { _ -> UInt16 in
             word = Bool.random(using: &generator) ? (word &* 7 &+ 3) % 40 : UInt16.random(in: 0..<40, using: &generator)
             return word
         }
