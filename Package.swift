@@ -31,7 +31,7 @@ let package = Package(
         .target(name: "Health", dependencies: ["RunLog"]),
         .target(name: "Training", dependencies: ["Modeling", "Optimization", "Corpus", "Checkpoints", "RunLog", "Storage"]),
         .target(name: "Generation", dependencies: ["Modeling", "Tokenization", "Checkpoints"]),
-        .target(name: "Corpus", dependencies: ["Tokenization", "Parquet", "RunLog", "Storage"]),
+        .target(name: "Corpus", dependencies: ["Tokenization", "CTokenization", "Parquet", "RunLog", "Storage"]),
         .target(name: "Checkpoints", dependencies: ["Compute", "Storage"]),
         .target(name: "RunLog", dependencies: ["Storage"]),
         .target(name: "Modeling", dependencies: ["Compute"]),

@@ -4,6 +4,7 @@
 
 #include "CTokenization.h"
 #include "characters.h"
+#include "scan.h"
 
 int apus_unicode_class(uint32_t code_point) { return code_point < 0x110000 ? class_of(code_point) : CLASS_OTHER; }
 
@@ -24,7 +25,7 @@ static int sequence(const uint8_t *p, size_t left) {
 }
 
 size_t apus_utf8_valid_prefix(const uint8_t *text, size_t length) {
-    size_t at = 0;
+    size_t at = apus_utf8_valid_blocks(text, length);
     while (at < length) {
         // Most text is ASCII: 32 bytes at a time while no byte has its high bit.
         while (at + 32 <= length) {

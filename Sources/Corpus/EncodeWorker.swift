@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CTokenization
 import Foundation
 import Tokenization
 
@@ -82,7 +83,7 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
     private func store(in output: inout [UInt8]) {
         if type == .uint16 {
             let narrow = [UInt16](unsafeUninitializedCapacity: ids.count) { target, count in
-                for i in ids.indices { target[i] = UInt16(truncatingIfNeeded: ids[i]).littleEndian }
+                apus_narrow_ids(ids, ids.count, target.baseAddress)
                 count = ids.count
             }
             narrow.withUnsafeBytes { UTF8Text.append($0, to: &output) }

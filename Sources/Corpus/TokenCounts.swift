@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CTokenization
 import Foundation
 
 /// Non-negative integers that JSON holds as base64 of little-endian 64-bit words: fifty thousand of them in a millisecond.
@@ -24,6 +25,13 @@ struct PackedIntegers: Codable, Sendable {
     func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(values.map(\.littleEndian).withUnsafeBytes { Data($0) })
+    }
+
+    /// Adds one at every id that has a place.
+    mutating func count(_ ids: [UInt32]) {
+        values.withUnsafeMutableBytes { words in
+            apus_count_ids(ids, ids.count, words.baseAddress?.assumingMemoryBound(to: UInt64.self), words.count / 8)
+        }
     }
 
     /// Adds element by element; the longer one decides the length.
@@ -77,7 +85,7 @@ struct TokenCounts: Codable, Sendable {
         }
         tokens.train += ids.count
         bytes.train += document.text.count
-        for id in ids where Int(id) < histogram.values.count { histogram.values[Int(id)] += 1 }
+        histogram.count(ids)
         if !isPiece {
             documents.train += 1
             lengths[ids.count, default: 0] += 1

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CTokenization
 
 /// Checks and mends UTF-8 as bytes.
 package enum UTF8Text {
@@ -7,17 +8,9 @@ package enum UTF8Text {
 
     /// The position of the first ill-formed sequence at or after `start`; nil when all is well-formed.
     package static func firstIllFormed(_ text: UnsafeRawBufferPointer, from start: Int = 0) -> Int? {
-        var i = start
-        let count = text.count
-        while i < count {
-            // Most text is ASCII: eight bytes at once while none has its top bit set.
-            while i + 8 <= count, text.loadUnaligned(fromByteOffset: i, as: UInt64.self) & 0x8080_8080_8080_8080 == 0 { i += 8 }
-            if i >= count { break }
-            let (length, wellFormed) = sequence(text, at: i)
-            if !wellFormed { return i }
-            i += length
-        }
-        return nil
+        guard start < text.count, let base = text.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return nil }
+        let end = start + apus_utf8_valid_prefix(base + start, text.count - start)
+        return end < text.count ? end : nil
     }
 
     /// The sequence that begins at `i`: its length, and whether it is well-formed.
@@ -91,31 +84,8 @@ package enum UTF8Text {
 
     /// Bytes of well-formed text that are no text: control characters other than tab and line ends, and U+FFFD.
     package static func nonTextBytes(_ text: UnsafeRawBufferPointer) -> Int {
-        var bytes = 0, i = 0
-        let count = text.count, ones: UInt64 = 0x0101_0101_0101_0101, high: UInt64 = 0x8080_8080_8080_8080
-        while i < count {
-            // Eight bytes of plain ASCII at once: none below 0x20, none 0x7F, none with the high bit.
-            while i + 8 <= count {
-                let word = text.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-                let delete = word ^ (0x7F &* ones)
-                guard (word | (word &- 0x20 &* ones) & ~word | (delete &- ones) & ~delete) & high == 0 else { break }
-                i += 8
-            }
-            for k in i..<min(i + 8, count) { bytes += nonText(text, at: k) }
-            i += 8
-        }
-        return bytes
-    }
-
-    /// Bytes of the control character or U+FFFD that begins at a place; 0 for anything else.
-    @inline(__always) private static func nonText(_ text: UnsafeRawBufferPointer, at i: Int) -> Int {
-        let byte = text[i]
-        if byte < 0x20 { return byte != 0x09 && byte != 0x0A && byte != 0x0D ? 1 : 0 }
-        if byte < 0x7F { return 0 }
-        if byte == 0x7F { return 1 }
-        if byte == 0xC2, i + 1 < text.count, text[i + 1] < 0xA0 { return 2 }
-        if byte == 0xEF, i + 2 < text.count, text[i + 1] == 0xBF, text[i + 2] == 0xBD { return 3 }
-        return 0
+        guard let base = text.baseAddress else { return 0 }
+        return apus_non_text_bytes(base.assumingMemoryBound(to: UInt8.self), text.count)
     }
 
     /// Appends bytes in one copy.

@@ -26,6 +26,17 @@ size_t apus_utf8_valid_prefix(const uint8_t *text, size_t length);
 /// `out` has room for 3 * length bytes. Returns the number of bytes written.
 size_t apus_utf8_repair(const uint8_t *text, size_t length, uint8_t *out);
 
+/// Bytes of well-formed text that are no text: control characters other than tab and line ends, and U+FFFD.
+size_t apus_non_text_bytes(const uint8_t *text, size_t length);
+
+// ---- Ids ------------------------------------------------------------------------------------------------------------
+
+/// histogram[id] += 1 for every id below `size`; others are left out.
+void apus_count_ids(const uint32_t *ids, size_t count, uint64_t *histogram, size_t size);
+
+/// The low 16 bits of each id.
+void apus_narrow_ids(const uint32_t *ids, size_t count, uint16_t *out);
+
 // ---- Splitting ------------------------------------------------------------------------------------------------------
 
 /// How a text is cut into the words ("pretokens") inside which merges happen.
