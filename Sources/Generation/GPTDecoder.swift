@@ -50,6 +50,15 @@ public final class GPTDecoder {
         logits = [Float](repeating: 0, count: batch * config.vocabSize)
     }
 
+    /// Bytes of device memory that a decoder takes, besides its weights.
+    public static func byteCount(_ config: GPTConfig, dtype: DType, batch: Int, capacity: Int? = nil) -> Int {
+        let capacity = min(capacity ?? config.blockSize, config.blockSize)
+        var plan = ArenaPlan()
+        for _ in 0..<2 * config.nLayer { _ = plan.reserve(dtype, [batch, capacity, config.nEmbd]) }
+        _ = Places(&plan, config, dtype, batch: batch, piece: min(capacity, longestPiece))
+        return plan.byteCount
+    }
+
     /// Forgets everything.
     public func reset() { length = 0 }
 
@@ -65,28 +74,65 @@ public final class GPTDecoder {
         _ tokens: [Int32], count: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result
     ) throws -> Result {
         precondition(count >= 1 && tokens.count == batch * count && length + count <= capacity, "the tokens do not fit the cache")
-        var done = 0
-        while done < count {
-            let piece = min(places.piece, count - done)
-            let part = (0..<batch).flatMap { b in tokens[(b * count + done)..<(b * count + done + piece)] }
-            forward(part, count: piece, last: done + piece == count)
-            done += piece
+        advance(count) { done, piece in
+            (0..<batch).flatMap { b in tokens[(b * count + done)..<(b * count + done + piece)] }
         }
         try logits.withUnsafeMutableBytes { try backend.read(places.logits.tensor(in: memory), into: $0) }
         return try logits.withUnsafeBufferPointer(body)
     }
 
-    private func forward(_ tokens: [Int32], count: Int, last: Bool) {
-        let config = weights.config, rows = batch * count
+    /// The same tokens for every sequence of an empty cache: they go through the model once.
+    ///
+    /// - Parameters:
+    ///   - tokens: 1 to `capacity` ids, each below V
+    ///   - body: gets the logits [B, V], whose rows are equal
+    public func start<Result>(_ tokens: [Int32], _ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
+        precondition(!tokens.isEmpty && length == 0 && tokens.count <= capacity, "the tokens do not fit an empty cache")
+        advance(tokens.count, sequences: 1) { done, piece in Array(tokens[done..<done + piece]) }
+        let c = weights.config.nEmbd, v = weights.config.vocabSize
+        if batch > 1 {
+            for tensor in caches.flatMap({ [$0.keys, $0.values] }) {
+                func sequence(_ first: Int, stride: Int) -> HeadView {
+                    HeadView(
+                        tensor, start: first * capacity * c, batchStride: stride, tokenStride: c,
+                        headStride: weights.config.headSize)
+                }
+                backend.copyHeads(
+                    from: sequence(0, stride: 0), to: sequence(1, stride: capacity * c), batch: batch - 1, tokens: length,
+                    heads: weights.config.nHead, headSize: weights.config.headSize)
+            }
+        }
+        try logits.withUnsafeMutableBytes { all in
+            let row = UnsafeMutableRawBufferPointer(rebasing: all[..<(v * 4)])
+            try backend.read(places.logits.tensor(in: memory).view([v], start: 0), into: row)
+            for b in 1..<max(batch, 1) { all.baseAddress.map { ($0 + b * v * 4).copyMemory(from: $0, byteCount: v * 4) } }
+        }
+        return try logits.withUnsafeBufferPointer(body)
+    }
+
+    /// Takes in `count` tokens of the first `sequences` sequences (nil: all), piece by piece.
+    ///
+    /// - Parameter tokens: gives those of a piece: its first token's index, its length
+    private func advance(_ count: Int, sequences: Int? = nil, _ tokens: (_ done: Int, _ piece: Int) -> [Int32]) {
+        var done = 0
+        while done < count {
+            let piece = min(places.piece, count - done)
+            forward(tokens(done, piece), sequences: sequences ?? batch, count: piece, last: done + piece == count)
+            done += piece
+        }
+    }
+
+    private func forward(_ tokens: [Int32], sequences: Int, count: Int, last: Bool) {
+        let config = weights.config, rows = sequences * count
         let w = places.working(rows: rows, memory: memory)
         let positions = (0..<rows).map { Int32(length + $0 % count) }
         tokens.withUnsafeBytes { backend.write($0, to: w.tokens) }
         positions.withUnsafeBytes { backend.write($0, to: w.positions) }
         backend.embeddingForward(out: w.x, tokens: w.tokens, positions: w.positions, wte: parameters.wte, wpe: parameters.wpe)
         let shape = AttentionShape(
-            batch: batch, queryLength: count, keyLength: length + count, heads: config.nHead, headSize: config.headSize)
+            batch: sequences, queryLength: count, keyLength: length + count, heads: config.nHead, headSize: config.headSize)
         for layer in 0..<config.nLayer { block(layer, w, shape) }
-        if last { head(w, count: count) }
+        if last { head(w, sequences: sequences, count: count) }
         length += count
     }
 
@@ -104,8 +150,8 @@ public final class GPTDecoder {
         }
         for (part, tensor) in [(1, cache.keys), (2, cache.values)] {
             backend.copyHeads(
-                from: new(part), to: cached(tensor, from: length), batch: batch, tokens: count, heads: shape.heads, headSize: size
-            )
+                from: new(part), to: cached(tensor, from: length), batch: shape.batch, tokens: count, heads: shape.heads,
+                headSize: size)
         }
         backend.attentionForward(
             out: HeadView(w.attention, start: 0, batchStride: count * c, tokenStride: c, headStride: size), lse: nil, q: new(0),
@@ -118,21 +164,22 @@ public final class GPTDecoder {
         backend.matmulForward(out: w.x, x: w.gelu, weight: p.fcProj, bias: p.fcProjBias, epilogue: .residual(w.x))
     }
 
-    /// Logits of every sequence's last row.
-    private func head(_ w: Working, count: Int) {
+    /// Logits of the last row of each of the first `sequences` sequences.
+    private func head(_ w: Working, sequences: Int, count: Int) {
         backend.layernormForward(
             out: w.norm, mean: w.mean, rstd: w.rstd, x: w.x, weight: parameters.lnf, bias: parameters.lnfBias)  // [R, C]
         let c = weights.config.nEmbd
         var rows = w.norm
         if count > 1 {
-            for b in 0..<batch {
+            for b in 0..<sequences {
                 backend.convert(
                     from: w.norm.view([c], start: (b * count + count - 1) * c), to: w.lastRows.view([c], start: b * c))
             }
             rows = w.lastRows
         }
         backend.matmulForward(
-            out: places.logits.tensor(in: memory), x: rows.view([batch, c]), weight: parameters.head, bias: nil, epilogue: .none)
+            out: places.logits.tensor(in: memory).view([sequences, weights.config.vocabSize], start: 0),
+            x: rows.view([sequences, c]), weight: parameters.head, bias: nil, epilogue: .none)
     }
 }
 

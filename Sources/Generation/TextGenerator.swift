@@ -33,7 +33,6 @@ public final class TextGenerator {
     ///   - firstSample: numbers the texts; each has random numbers of its own
     ///   - stop: asked before every token
     ///   - deliver: gets each new token with the index of its sequence
-    /// - Throws: what happened to the device, and what `deliver` throws.
     public func generate(
         prompt: [Int32], maxNewTokens: Int, firstSample: Int = 0, stop: () -> Bool = { false },
         deliver: (_ sequence: Int, _ token: Int32) throws -> Void
@@ -50,13 +49,18 @@ public final class TextGenerator {
                 decoder.reset()
                 fresh = max(1, capacity - capacity / 4)
             }
-            let input = texts.flatMap { $0.suffix(fresh) }
-            let next = try decoder.extend(input, count: fresh) { logits in
+            let choose = { (logits: UnsafeBufferPointer<Float>) in
                 (0..<batch).map { b in
-                    let row = UnsafeBufferPointer(rebasing: logits[(b * decoder.weights.config.vocabSize)...].prefix(choices))
-                    return Int32(sampler.choose(row, sample: firstSample + b, position: texts[b].count))
+                    let row = UnsafeBufferPointer(
+                        rebasing: logits[(b * self.decoder.weights.config.vocabSize)...].prefix(self.choices))
+                    return Int32(self.sampler.choose(row, sample: firstSample + b, position: texts[b].count))
                 }
             }
+            // The prompt is the same for all texts; it is read once.
+            let next =
+                texts[0].count == prompt.count
+                ? try decoder.start(prompt.suffix(fresh), choose)
+                : try decoder.extend(texts.flatMap { $0.suffix(fresh) }, count: fresh, choose)
             for b in 0..<batch {
                 texts[b].append(next[b])
                 if finished[b] { continue }

@@ -96,14 +96,32 @@ struct SampleCommand: ParsableCommand {
         let tokenizer = try loaded.tokenizer(spec: tokenizer, vocab: vocab)
         let prompt = try startTokens(tokenizer)
         let stop = ignoreEnd ? nil : tokenizer.endOfText.map { Int32($0) }
-        let decoder = try GPTDecoder(weights: loaded.weights)
-        let generator = TextGenerator(decoder, sampling: sampling, vocabularySize: tokenizer.vocabularySize, stopToken: stop)
+        let capacity = min(loaded.weights.config.blockSize, prompt.count + maxNewTokens)
+        let streams = sideBySide(loaded.weights, capacity: capacity, backend)
+        let startText = json ? "" : try start.map(startText) ?? ""
         StopSignal.listen()
         let clock = ContinuousClock()
         var made = 0
         let started = clock.now
-        for sample in 0..<numSamples where !StopSignal.isSet {
-            made += try write(generator, tokenizer, prompt, sample: sample, stop: stop)
+        var decoder: GPTDecoder?
+        for first in stride(from: 0, to: numSamples, by: streams) where !StopSignal.isSet {
+            let samples = first..<min(first + streams, numSamples)
+            if decoder?.batch != samples.count {
+                decoder = nil  // its memory goes before the next one's comes
+                decoder = try GPTDecoder(weights: loaded.weights, batch: samples.count, capacity: capacity)
+            }
+            guard let decoder else { break }
+            let generator = TextGenerator(
+                decoder, sampling: sampling, vocabularySize: tokenizer.vocabularySize, stopToken: stop)
+            var output = SampleOutput(
+                samples: samples, total: numSamples, tokenizer: tokenizer, start: startText, json: json)
+            try generator.generate(
+                prompt: prompt, maxNewTokens: maxNewTokens, firstSample: first, stop: { StopSignal.isSet }
+            ) { index, token in
+                if token != stop { output.add(token, to: index) }
+            }
+            try output.finish()
+            made += output.tokens
         }
         let seconds = (clock.now - started).seconds
         if !quiet {
@@ -114,32 +132,16 @@ struct SampleCommand: ParsableCommand {
         if StopSignal.isSet { throw ExitCode(Failure.interrupted) }
     }
 
-    /// Writes one text; returns its number of new tokens.
-    private func write(
-        _ generator: TextGenerator, _ tokenizer: any Tokenizer, _ prompt: [Int32], sample: Int, stop: Int32?
-    ) throws -> Int {
-        var decoder = StreamingDecoder(tokenizer)
-        var text = "", ids: [Int] = []
-        func emit(_ piece: String) {
-            if json { text += piece } else { Console.stream(piece) }
+    /// Texts to make at a time: weights are read once for all of them, and up to 16 rows take the path that waits for memory.
+    private func sideBySide(_ weights: GPTWeights, capacity: Int, _ backend: any Backend) -> Int {
+        var streams = min(numSamples, 16)
+        let room = backend.availableBytes ?? .max
+        while streams > 1,
+            GPTDecoder.byteCount(weights.config, dtype: weights.dtype, batch: streams, capacity: capacity) > room / 2
+        {
+            streams /= 2
         }
-        if let start, !json { emit(try startText(start)) }
-        try generator.generate(prompt: prompt, maxNewTokens: maxNewTokens, firstSample: sample, stop: { StopSignal.isSet }) {
-            _, token in
-            if token == stop { return }
-            ids.append(Int(token))
-            emit(decoder.decode(UInt32(token)))
-        }
-        emit(decoder.finish())
-        if json {
-            let line = try JSONSerialization.data(
-                withJSONObject: ["sample": sample, "text": text, "tokens": ids.count, "ids": ids],
-                options: [.sortedKeys, .withoutEscapingSlashes])
-            Console.stream(String(decoding: line, as: UTF8.self) + "\n")
-        } else {
-            Console.stream(sample + 1 < numSamples ? "\n---------------\n" : "\n")
-        }
-        return ids.count
+        return streams
     }
 
     private func startText(_ start: String) throws -> String {

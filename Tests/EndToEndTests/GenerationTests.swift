@@ -64,6 +64,44 @@ import Testing
         }
     }
 
+    /// One prompt read once for all sequences, then tokens that differ: every sequence is what it would be alone, to the bit.
+    @Test(arguments: KernelChoice.available) func sharedPromptIsTheSame(kernels: KernelChoice) throws {
+        let backend = try CPUBackend(threads: 2, isa: kernels)
+        let weights = try goldenWeights(backend, .bfloat16)
+        let prompt = try prompt
+        let many = try GPTDecoder(weights: weights, batch: 5), alone = try GPTDecoder(weights: weights)
+        let first = try alone.start(prompt) { Array($0) }
+        #expect(try many.start(prompt) { Array($0) } == [[Float]](repeating: first, count: 5).flatMap { $0 })
+        let next: [Int32] = [3, 99, 7, 499, 0]
+        let together = try many.extend(next, count: 1) { Array($0) }
+        for (b, token) in next.enumerated() {
+            alone.reset()
+            _ = try alone.start(prompt) { $0.count }
+            let row = try alone.extend([token], count: 1) { Array($0) }
+            #expect(Array(together[b * 500..<(b + 1) * 500]) == row, "sequence \(b)")
+        }
+        #expect(
+            GPTDecoder.byteCount(weights.config, dtype: .bfloat16, batch: 5)
+                > 5 * 2 * weights.config.nLayer * weights.config.blockSize * weights.config.nEmbd * 2)
+    }
+
+    /// A text has its own random numbers: it is the same whether it is made alone or beside others.
+    @Test func textsDoNotDependOnTheirNeighbours() throws {
+        let weights = try goldenWeights(try CPUBackend(threads: 2), .bfloat16)
+        let prompt = try prompt
+        func texts(_ batch: Int, first: Int) throws -> [[Int32]] {
+            let generator = TextGenerator(
+                try GPTDecoder(weights: weights, batch: batch), sampling: SamplingOptions(temperature: 1, seed: 5),
+                vocabularySize: 500, stopToken: 17)
+            var made = [[Int32]](repeating: [], count: batch)
+            try generator.generate(prompt: prompt, maxNewTokens: 100, firstSample: first) { made[$0].append($1) }
+            return made
+        }
+        let together = try texts(4, first: 0)
+        for k in 0..<4 { #expect(try texts(1, first: k) == [together[k]]) }
+        #expect(Set(together).count == 4)
+    }
+
     /// Greedy text through the cache is the greedy text of the full forward pass, also past the block size.
     @Test func greedyTextEqualsTheFullForwardPass() throws {
         let backend = try CPUBackend(threads: 2)
