@@ -3,6 +3,7 @@ import Checkpoints
 import Compute
 import Foundation
 import Storage
+import TestKit
 import Testing
 
 /// A byte-level tokenizer of ten tokens, two of them made by merges, as Apus writes `tokenizer.json`.
