@@ -13,7 +13,10 @@ let package = Package(
         .library(name: "ApusData", targets: ["Corpus", "Parquet", "RunLog"]),
         .library(
             name: "ApusModel",
-            targets: ["Compute", "ComputeCPU", "Modeling", "Optimization", "Checkpoints", "Training", "Generation", "RunLog"]),
+            targets: [
+                "Compute", "ComputeCPU", "ComputeCUDA", "Modeling", "Optimization", "Checkpoints", "Training", "Generation",
+                "RunLog",
+            ]),
         .library(name: "ApusHealth", targets: ["Health", "RunLog"]),
     ],
     dependencies: [
@@ -26,6 +29,7 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "TOMLKit", package: "TOMLKit"),
                 "Health", "Training", "Generation", "Corpus", "Checkpoints", "RunLog", "Modeling", "Optimization", "ComputeCPU",
+                "ComputeCUDA",
                 "Compute", "Tokenization", "Storage", "Remote",
             ]),
         .target(name: "Health", dependencies: ["RunLog"]),
@@ -37,12 +41,15 @@ let package = Package(
         .target(name: "Modeling", dependencies: ["Compute"]),
         .target(name: "Optimization", dependencies: ["Compute"]),
         .target(name: "ComputeCPU", dependencies: ["Compute", "CKernels"]),
+        .target(name: "ComputeCUDA", dependencies: ["Compute", "CCUDA", "Storage"]),
         .target(name: "Compute"),
         .target(name: "Tokenization", dependencies: ["Storage", "CTokenization"]),
         .target(name: "Remote", dependencies: ["Storage"]),
         .target(name: "Parquet", dependencies: ["Storage", "CCodecs"]),
         .target(name: "Storage", dependencies: ["CHash"]),
         .target(name: "CKernels"),
+        // The kernels are embedded as text: they are compiled for the card that is there.
+        .target(name: "CCUDA", exclude: ["kernels"]),
         .target(name: "CTokenization"),
         .target(name: "CCodecs", linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
         .target(name: "CHash"),
@@ -57,6 +64,11 @@ let package = Package(
         .testTarget(name: "ComputeCPUTests", dependencies: ["ComputeCPU", "CKernels"]),
         // The CUDA kernels' text compiled for the CPU: test use only.
         .target(name: "CUDAEmulation", path: "Tests/CUDAEmulation"),
+        // A card made of host memory that runs those: test use only.
+        .target(name: "FakeCUDA", dependencies: ["CUDAEmulation"], path: "Tests/FakeCUDA"),
+        .testTarget(
+            name: "ComputeCUDATests",
+            dependencies: ["ComputeCUDA", "ComputeCPU", "FakeCUDA", "Training", "Generation", "Checkpoints", "TestKit"]),
         .testTarget(name: "CUDAKernelTests", dependencies: ["CUDAEmulation", "ComputeCPU", "Compute"]),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CTokenization", "Storage"]),
         .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),

@@ -3,8 +3,9 @@ import Compute
 
 /// Measures what the backend's matrix product reaches at best on this machine, now.
 public enum MatmulCeiling {
-    /// Rows, columns and depth: large enough to be bound by arithmetic, small enough to take a moment.
-    private static let size = 1536
+    /// Rows, columns and depth: large enough to be bound by arithmetic, small enough to take a moment. A device that is done with
+    /// the first in less than a millisecond is measured with the next.
+    private static let sizes = [1536, 4096, 8192]
 
     /// - Parameters:
     ///   - backend: what is measured
@@ -12,7 +13,13 @@ public enum MatmulCeiling {
     ///   - seconds: how long to measure.
     /// - Returns: FLOP/s of the fastest of several products; nil when there is no memory for them.
     public static func measure(_ backend: any Backend, dtype: DType, seconds: Double = 0.3) -> Double? {
-        MatmulCalibration(backend, dtype: dtype, size: size)?.measure(seconds: seconds).best
+        var best: Double?
+        for n in sizes {
+            guard let flops = MatmulCalibration(backend, dtype: dtype, size: n)?.measure(seconds: seconds).best else { break }
+            best = max(best ?? 0, flops)
+            if 2 * Double(n * n * n) / flops > 1e-3 { break }
+        }
+        return best
     }
 }
 

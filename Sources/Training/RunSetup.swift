@@ -9,11 +9,11 @@ import RunLog
 /// A configuration that has met its data: everything decided, nothing allocated.
 public struct RunSetup: Sendable {
     /// Resolved: every value stands for itself.
-    public let config: RunConfig
+    public private(set) var config: RunConfig
     public let model: GPTConfig
     public let dataset: TokenDataset
     public let dtype: DType
-    public let recompute: Recompute
+    public private(set) var recompute: Recompute
 
     /// From this many ids on, the vocabulary matrix is padded to a multiple of 64 rows, as nanoGPT pads 50257 to 50304:
     /// matrix kernels like round sizes, and below it the padding would be a large part.
@@ -55,6 +55,18 @@ public struct RunSetup: Sendable {
                 "min_lr \(config.minLr) is above learning_rate \(config.learningRate); the rate would rise at the end",
                 isUsage: true)
         }
+    }
+
+    /// The same run in other pieces.
+    func with(batchSize: Int, accumulation: Int, recompute: Recompute) -> RunSetup {
+        var setup = self
+        // An evaluation goes on reading the same blocks.
+        if config.evalTokens == 0 { setup.config.evalTokens = config.evalIters * config.batchSize * config.blockSize }
+        setup.config.batchSize = batchSize
+        setup.config.gradientAccumulationSteps = accumulation
+        setup.config.recompute = recompute.rawValue
+        setup.recompute = recompute
+        return setup
     }
 
     /// The model that a configuration describes.
@@ -107,8 +119,10 @@ public struct RunMemory: Sendable, Equatable {
         let counts = setup.model.parameters.map(\.count)
         var memory = RunMemory(
             model: GPT.memory(sizes, recompute: setup.recompute, gradients: true, backend: backend),
-            optimizer: AdamW.byteCount(counts), overhead: baseOverhead,
-            copy: config.checkpointBackground ? HostCopy.byteCount(counts + counts + counts) : 0, copyLeftOut: false)
+            // The program and its copies are not in a graphics card's memory; what its driver took there is no longer available.
+            optimizer: AdamW.byteCount(counts), overhead: config.device == "cpu" ? baseOverhead : 0,
+            copy: config.checkpointBackground && config.device == "cpu" ? HostCopy.byteCount(counts + counts + counts) : 0,
+            copyLeftOut: false)
         if let available = backend.availableBytes, memory.copy > 0, memory.total > available {
             memory.copy = 0
             memory.copyLeftOut = memory.total <= available

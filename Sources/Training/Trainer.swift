@@ -28,6 +28,8 @@ public final class Trainer {
     public var ceilingFlops: Double?
     /// Updates between calibrations of the machine's speed, which step events then carry; 0: none.
     public var calibrationInterval = 0
+    /// FLOP/s of the device's datasheet, for `mfu`; nil where it is not known.
+    public var peakFlops: Double?
 
     let backend: any Backend
     private let communicator: any Communicator
@@ -185,6 +187,7 @@ public final class Trainer {
         let tokensPerSecond = Double(config.tokensPerStep) / max(seconds, 1e-9)
         event.tokensPerSecond = tokensPerSecond
         event.flopsPerToken = config.shape.flopsPerToken
+        event.mfu = peakFlops.map { tokensPerSecond * config.shape.flopsPerToken / $0 }
         event.ceilingFraction = ceilingFlops.map { tokensPerSecond * config.shape.flopsPerToken / $0 }
         event.memoryBytes = ProcessMemory.anonymous().map(Double.init)
         if !finite {

@@ -23,6 +23,9 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Kernels to use [the best this CPU has].")
     var isa: String?
 
+    @OptionGroup
+    var deviceOptions: DeviceOptions
+
     @Option(help: "Updates to measure.")
     var steps = 5
 
@@ -36,14 +39,16 @@ struct BenchCommand: ParsableCommand {
         guard steps >= 1, tokens >= 1 else { throw UsageError("--steps and --tokens must be at least 1") }
         var base = RunConfig()
         (base.nLayer, base.nHead, base.nEmbd, base.batchSize, base.vocabSize) = (12, 12, 384, 4, 50304)
-        let config = try ConfigArguments(arguments, base: base).config
+        let typed = try ConfigArguments(arguments, base: base), config = typed.config
+        if typed.isBatchSizeAuto { throw UsageError("--batch-size auto is for `apus train`; give a number here") }
         var model = config
         if model.vocabSize == 0 { model.vocabSize = 50304 }
         let gpt = try RunSetup.model(model)
         guard let dtype = DType(rawValue: config.dtype), let recompute = Recompute(rawValue: config.recompute) else {
             throw UsageError("dtype '\(config.dtype)' or recompute '\(config.recompute)' is not known")
         }
-        let backend = try Backends.make(config, isa: isa)
+        let backend = try Backends.make(config, isa: isa, deviceOptions)
+        try Backends.prepare(backend, dtype: dtype, headSize: gpt.headSize, training: true)
         Console.note("\(backend.deviceName), \(backend.kernelName), \(dtype.rawValue)")
         let measurements = BenchMeasurements(
             model: gpt, config: config, dtype: dtype, recompute: recompute, backend: backend, steps: steps, tokens: tokens)

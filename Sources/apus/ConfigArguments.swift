@@ -8,6 +8,8 @@ struct ConfigArguments {
     /// Keys that a file or the command line gave.
     private(set) var given: Set<String> = []
     private(set) var files: [String] = []
+    /// Whether batch_size is to be chosen by measuring.
+    private(set) var isBatchSizeAuto = false
     /// Sentences about keys that have no meaning here.
     private(set) var notices: [String] = []
     /// nanoGPT's `eval_only`.
@@ -89,6 +91,10 @@ struct ConfigArguments {
         var value = value
         if let field = RunConfig.fieldsByKey[key], case .text = field.get(RunConfig()), field.choices.isEmpty {
             if case .integer(let integer) = value { value = .text(String(integer)) }
+        }
+        if key == "batch_size" {
+            isBatchSizeAuto = value == .text("auto")
+            if isBatchSizeAuto { return }
         }
         if key == "dtype", value == .text("float16") {
             notices.append("\(source): float16 is not used here; bfloat16 has its speed without its overflows")

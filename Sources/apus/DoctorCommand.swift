@@ -2,6 +2,7 @@
 import ArgumentParser
 import Compute
 import ComputeCPU
+import ComputeCUDA
 import Foundation
 import RunLog
 import Storage
@@ -11,6 +12,9 @@ import Tokenization
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Say what this machine offers, what is missing, and how to mend it.")
+
+    @Option(name: .customLong("cuda-libraries"), help: "Folder of NVRTC and cuBLASLt to look in instead of the usual places.")
+    var cudaLibraries: String?
 
     @Flag(help: "Print the findings as JSON.")
     var json = false
@@ -25,7 +29,8 @@ struct DoctorCommand: ParsableCommand {
     }
 
     func run() throws {
-        let findings = [try processor(), kernels(), memory(), disk(), vocabulary(), tool("curl", "downloads GPT-2's vocabulary")]
+        let findings =
+            [try processor(), kernels(), memory(), disk(), vocabulary(), tool("curl", "downloads GPT-2's vocabulary")] + gpu()
         if json {
             let list = findings.map { finding in
                 ["name": finding.name, "ok": finding.isGood, "value": finding.value, "mend": finding.mend ?? NSNull()]
@@ -69,6 +74,12 @@ struct DoctorCommand: ParsableCommand {
         return Finding(
             name: "memory", isGood: bytes > 1_000_000_000, value: "\(MemoryError.text(bytes)) available",
             mend: bytes > 1_000_000_000 ? nil : "a 10M-parameter model needs about 1 GB: close other programs")
+    }
+
+    private func gpu() -> [Finding] {
+        CUDAExamination(libraries: cudaLibraries).findings.map {
+            Finding(name: $0.name, isGood: $0.isGood, value: $0.value, mend: $0.mend)
+        }
     }
 
     private func disk() -> Finding {

@@ -40,6 +40,9 @@ struct EvalCommand: ParsableCommand {
     @Option(help: "cpu or cuda.")
     var device = "cpu"
 
+    @OptionGroup
+    var deviceOptions: DeviceOptions
+
     @Option(help: "CPU threads; 0: one a core.")
     var threads = 0
 
@@ -56,7 +59,7 @@ struct EvalCommand: ParsableCommand {
         guard batchSize >= 1, maxTokens >= 0 else {
             throw UsageError("--batch-size must be at least 1 and --max-tokens at least 0")
         }
-        let backend = try Backends.make(device: device, threads: threads, isa: isa)
+        let backend = try Backends.make(device: device, threads: threads, isa: isa, deviceOptions)
         let dataset = try TokenDataset.open(folder: data)
         guard split == "val" || split == "train" else { throw UsageError("unknown split '\(split)'; choose train or val") }
         guard let tokens = split == "train" ? dataset.train : dataset.val else {

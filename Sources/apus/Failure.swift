@@ -2,6 +2,7 @@
 import Checkpoints
 import Compute
 import ComputeCPU
+import ComputeCUDA
 import Corpus
 import Foundation
 import Modeling
@@ -33,6 +34,7 @@ enum Failure {
         case let error as MemoryError: (error.description, failed)
         case let error as TokenizerError: (error.description, failed)
         case let error as CPUBackendError: (error.description, usage)
+        case let error as CUDAError: (error.description, failed)
         default: nil
         }
     }

@@ -46,6 +46,7 @@ struct LoadedModel {
         let config = try GPTConfig(
             nLayer: facts.nLayer, nHead: facts.nHead, nEmbd: facts.nEmbd, blockSize: facts.blockSize, vocabSize: facts.vocabSize,
             bias: facts.bias, activation: activation)
+        try Backends.prepare(backend, dtype: type, headSize: config.headSize, training: false)
         let weights = try GPTWeights(config, dtype: type, on: backend)
         try weights.load(source)
         let name = source.kind == .run || source.kind == .checkpoint ? path : source.path

@@ -54,6 +54,7 @@ struct PlanCommand: ParsableCommand {
         if let efficiency, !(efficiency > 0 && efficiency <= 1) { throw UsageError("--efficiency must be above 0 and at most 1") }
         let catalogue = try Catalogue.named(lang)
         let typed = try ConfigArguments(arguments)
+        if typed.isBatchSizeAuto { throw UsageError("--batch-size auto is for `apus train`; give a number here") }
         guard !typed.given.isEmpty || hours != nil else {
             throw UsageError("nothing to plan: apus plan CONFIG, or apus plan --hours H to search the best model for a budget")
         }

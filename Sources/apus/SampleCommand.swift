@@ -60,6 +60,9 @@ struct SampleCommand: ParsableCommand {
     @Option(help: "cpu or cuda.")
     var device = "cpu"
 
+    @OptionGroup
+    var deviceOptions: DeviceOptions
+
     @Option(help: "CPU threads; 0: one a core.")
     var threads = 0
 
@@ -91,7 +94,7 @@ struct SampleCommand: ParsableCommand {
         if compile != nil, !quiet {
             Console.note("note: --compile: 'compile' has no meaning here (there is nothing to compile); ignored")
         }
-        let backend = try Backends.make(device: device, threads: threads, isa: isa)
+        let backend = try Backends.make(device: device, threads: threads, isa: isa, deviceOptions)
         let loaded = try LoadedModel.open(path, checkpoint: checkpoint, dtype: dtype, backend: backend)
         let tokenizer = try loaded.tokenizer(spec: tokenizer, vocab: vocab)
         let prompt = try startTokens(tokenizer)

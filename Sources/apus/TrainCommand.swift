@@ -22,7 +22,8 @@ struct TrainCommand: ParsableCommand {
             spelled --n-layer 12 or --n_layer=12. --out is short for --out-dir.
 
             A run stops at max_iters, or after the update during which SIGINT or SIGTERM came (exit code 130); --resume goes on
-            exactly where it stopped.
+            exactly where it stopped. --batch-size auto measures which micro-batch is fastest among those that fit, and keeps the
+            tokens of an update as they are.
 
             Keys, with their defaults in brackets:
             """ + ConfigArguments.help)
@@ -35,6 +36,9 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: "Kernels to use: portable, avx2, avx512, avx512-bf16, amx [the best this CPU has].")
     var isa: String?
+
+    @OptionGroup
+    var deviceOptions: DeviceOptions
 
     @Flag(name: .customLong("dry-run"), help: "Show what would run and what memory it takes, then stop.")
     var dryRun = false
@@ -81,8 +85,10 @@ struct TrainCommand: ParsableCommand {
                     + "another --out_dir")
         }
         let (config, source) = try StartingModel.prepare(typed, isDry: dryRun) { if !quiet { Console.note("note: " + $0) } }
-        let setup = try RunSetup(config)
-        let (backend, display, memory) = try open(setup)
+        var setup = try RunSetup(config)
+        let backend = try Backends.make(config, isa: isa, deviceOptions)
+        if typed.isBatchSizeAuto { setup = try chooseBatchSize(setup, backend) }
+        let (display, memory) = try open(setup, backend)
         if dryRun { return }
         let record = RunRecord(
             version: apusVersion, created: RunEvent.timestamp(Date()), command: Array(CommandLine.arguments.dropFirst()),
@@ -92,6 +98,24 @@ struct TrainCommand: ParsableCommand {
         let trainer = try makeTrainer(setup, backend)
         if let source { try trainer.weights.load(source) } else { trainer.initialize() }
         try drive(trainer, session, display, first: RunEvent(.start, step: 0), backend, memory)
+    }
+
+    /// The fastest micro-batch that fits, by measuring; only whether it fits where nothing is to be run.
+    private func chooseBatchSize(_ setup: RunSetup, _ backend: any Backend) throws -> RunSetup {
+        if dryRun {
+            let fitting = try BatchSizeChoice.candidates(setup, backend: backend, available: backend.availableBytes)
+            return fitting.last?.setup ?? setup
+        }
+        try Backends.prepare(backend, dtype: setup.dtype, headSize: setup.model.headSize, training: true)
+        let result = try BatchSizeChoice.fastest(setup, backend: backend)
+        let config = result.setup.config
+        if !quiet {
+            let rates = result.measured.map { "\($0.batchSize): \(Format.count($0.tokensPerSecond)) tokens/s" }
+            Console.note(
+                "batch   batch_size \(config.batchSize) x gradient_accumulation_steps \(config.gradientAccumulationSteps), recompute "
+                    + "\(config.recompute)" + (rates.isEmpty ? "" : " (\(rates.joined(separator: ", ")))"))
+        }
+        return result.setup
     }
 
     /// The run keeps the tokenizer, so that its samples need nothing else.
@@ -116,7 +140,7 @@ struct TrainCommand: ParsableCommand {
         config.outDir = path
         let setup = try RunSetup(config)
         // Refused before anything is written.
-        let backend = try Backends.make(setup.config, isa: isa)
+        let backend = try Backends.make(setup.config, isa: isa, deviceOptions)
         try RunMemory.plan(setup, backend: backend).check(backend)
         try run.adopt(
             RunRecord(
@@ -156,7 +180,8 @@ struct TrainCommand: ParsableCommand {
         config.initFrom = resumption.session.record.config.initFrom
         let setup = try RunSetup(config)
         try checkData(setup, resumption.session.record, isNamed: changes?.given.contains("data") ?? false)
-        let (backend, display, memory) = try open(setup)
+        let backend = try Backends.make(setup.config, isa: isa, deviceOptions)
+        let (display, memory) = try open(setup, backend)
         let trainer = try makeTrainer(setup, backend)
         if let checkpoint = resumption.checkpoint {
             try trainer.restore(checkpoint, events: resumption.events)
@@ -196,16 +221,16 @@ struct TrainCommand: ParsableCommand {
     // MARK: Both
 
     /// Says what will run and what it takes, and refuses what does not fit before anything is allocated.
-    private func open(_ setup: RunSetup) throws -> (any Backend, TrainingDisplay, RunMemory) {
-        let backend = try Backends.make(setup.config, isa: isa)
+    private func open(_ setup: RunSetup, _ backend: any Backend) throws -> (TrainingDisplay, RunMemory) {
         let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
         let memory = RunMemory.plan(setup, backend: backend)
         display.opening(memory)
         try memory.check(backend)
-        return (backend, display, memory)
+        return (display, memory)
     }
 
     private func makeTrainer(_ setup: RunSetup, _ backend: any Backend) throws -> Trainer {
+        try Backends.prepare(backend, dtype: setup.dtype, headSize: setup.model.headSize, training: true)
         var counter: ((Range<Int>, TokenSplit) -> Int)?
         if let path = setup.dataset.tokenizerPath {
             let lengths = TokenByteLengths(try TokenizerLoader().load(spec: path))
@@ -222,6 +247,7 @@ struct TrainCommand: ParsableCommand {
         try session.openEventFile(isWanted: tensorboard)
         session.savesInBackground = memory.copy > 0
         trainer.calibrationInterval = calibrate
+        trainer.peakFlops = Backends.peakFlops(backend, dtype: trainer.setup.dtype)
         trainer.ceilingFlops = MatmulCeiling.measure(backend, dtype: trainer.setup.dtype)
         var event = first
         event.device = backend.deviceName

@@ -36,6 +36,18 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder("run")))
     }
 
+    /// One sentence of what is missing: the driver on most machines, NVRTC where the named folder has none.
+    @Test func graphicsCardWithoutItsLibraries() throws {
+        let folder = try TemporaryFolder()
+        let known = ["no NVIDIA driver was found", "the NVIDIA driver offers no graphics card", "NVRTC was not found"]
+        for start in [["bench"], ["sample", folder("model")]] {
+            let result = try Program.start(start + ["--device", "cuda", "--cuda-libraries", folder.path]).1()
+            #expect(result.code == 1 && known.contains { result.errors.contains("error: " + $0) }, "\(result.errors)")
+        }
+        try Program.expect(2, "--memory-limit is for --device cuda", ["sample", "nothing", "--memory-limit", "3"])
+        try Program.expect(2, "--batch-size auto is for `apus train`", ["bench", "--batch-size", "auto"])
+    }
+
     @Test func badSources() throws {
         let folder = try TemporaryFolder()
         try folder.write("empty.txt", "")

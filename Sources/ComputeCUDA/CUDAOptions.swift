@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+
+/// How a graphics card is to be used.
+public struct CUDAOptions: Sendable, Equatable {
+    /// The folder of NVRTC and cuBLASLt; nil: they are searched in the usual places.
+    public var libraries: String?
+    /// Treat the card as one with this many bytes; nil: all it has.
+    public var memoryLimit: Int?
+    /// Where compiled kernels and choices of algorithms are kept; nil: `~/.cache/apus/cuda`.
+    public var cacheFolder: String?
+    /// Record repeated work as CUDA graphs.
+    public var graphs = true
+    /// Time cuBLASLt's proposals for a product the first time; otherwise its first proposal is taken.
+    public var timesProducts = true
+    /// Products below this many FLOP take the first proposal: timing them would cost more than it brings.
+    package var flopsWorthTiming = 0x1p28
+    /// Which of the cards that the driver shows, from 0.
+    public var ordinal = 0
+
+    public init() {}
+}
