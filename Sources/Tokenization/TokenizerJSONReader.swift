@@ -17,7 +17,9 @@ struct TokenizerJSONReader {
     static func read(_ bytes: UnsafeRawBufferPointer, path: String) throws -> any Tokenizer {
         let reader = TokenizerJSONReader(path: path, root: try JSONReader.read(bytes, path: path))
         // Exports for Hugging Face say "WordLevel", with every character a word, which `tokenizers` reads too.
-        if ["char", "WordLevel"].contains(reader.root["model"]?["type"]?.text) { return try CharTokenizer(json: reader.root, path: path) }
+        if ["char", "WordLevel"].contains(reader.root["model"]?["type"]?.text) {
+            return try CharTokenizer(json: reader.root, path: path)
+        }
         return try BPETokenizer(model: try reader.model())
     }
 

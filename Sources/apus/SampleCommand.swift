@@ -163,7 +163,10 @@ struct SampleCommand: ParsableCommand {
         let ids = try tokenizer.encode(text)
         if !ids.isEmpty { return ids.map { Int32($0) } }
         if let end = tokenizer.endOfText { return [Int32(end)] }
-        // Character level has no end-of-text; a new line is where texts begin.
-        return try tokenizer.encode("\n").map { Int32($0) }
+        // Character level has no end-of-text; a new line is where texts begin, if it has one.
+        guard let line = try? tokenizer.encode("\n"), !line.isEmpty else {
+            throw UsageError("this model's tokenizer has neither end-of-text nor a new line to begin with; add --start TEXT")
+        }
+        return line.map { Int32($0) }
     }
 }

@@ -145,7 +145,9 @@ import Testing
         try checkpoint(folder, "out-x")
         let before = FileManager.default.contents(atPath: folder("out-x/ckpt.pt"))
         // As nanoGPT's sample.py: the letters come from data/NAME/meta.pkl.
-        let sample = try Program.run("sample", "--out_dir=out-x", "--max_new_tokens=12", folder: folder.path)
+        let sample = try Program.run("sample", "--out_dir=out-x", "--max_new_tokens=12", "--start=a", folder: folder.path)
+        let nowhere = try Program.run("sample", "--out_dir=out-x", folder: folder.path)
+        #expect(nowhere.code == 2 && nowhere.errors.contains("add --start TEXT"), "\(nowhere.errors)")
         #expect(sample.code == 0 && sample.output.allSatisfy { "abcdefghij\n".contains($0) }, "\(sample.errors)")
         let fresh = try Program.run("train", "--out_dir=out-x", "--dataset=letters", "--max_iters=3", folder: folder.path)
         #expect(fresh.code == 2 && fresh.errors.contains("add --init_from=resume to go on with it"), "\(fresh.errors)")
@@ -164,7 +166,7 @@ import Testing
         #expect(FileManager.default.contents(atPath: folder("out-x/ckpt.pt")) == before)
         let more = try Program.run("train", "--init_from=resume", "--out_dir=out-x", "--max_iters=26", folder: folder.path)
         #expect(more.code == 0 && more.errors.contains("resume  step 24"), "\(more.errors)")
-        let after = try Program.run("sample", "--out_dir=out-x", "--max_new_tokens=12", folder: folder.path)
+        let after = try Program.run("sample", "--out_dir=out-x", "--max_new_tokens=12", "--start=a", folder: folder.path)
         #expect(after.code == 0 && after.errors.contains("at step"), "\(after.errors)")
         #expect(try Program.run("report", "out-x", folder: folder.path).code == 0)
     }

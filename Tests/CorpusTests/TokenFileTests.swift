@@ -82,7 +82,6 @@ struct TokenFileTests {
         let folder = try TemporaryFolder()
         try folder.write("train.bin", tokenBytes([1, 2, 3]))
         try folder.write("val.bin", tokenBytes([4]))
-        try folder.write("meta.pkl", "pickled")
         let dataset = try TokenDataset.open(folder: folder.path)
         #expect(dataset.train.count == 3 && dataset.val?.count == 1)
         #expect(dataset.manifest == nil && dataset.tokenizerPath == nil)

@@ -23,7 +23,8 @@ import Testing
 
     /// Characters of every length and class, the ends of each range of table 3-7 among them.
     private static let characters: [Unicode.Scalar] = [
-        "a", " ", "\n", "\t", "\u{0}", "\u{1F}", "\u{7F}", "\u{80}", "\u{9F}", "\u{A0}", "é", "\u{7FF}", "\u{800}", "’", "\u{FFF}",
+        "a", " ", "\n", "\t", "\u{0}", "\u{1F}", "\u{7F}", "\u{80}", "\u{9F}", "\u{A0}", "é", "\u{7FF}", "\u{800}", "’",
+        "\u{FFF}",
         "\u{D7FF}", "\u{E000}", "\u{FFFD}", "\u{FFFC}", "\u{FFFF}", "\u{10000}", "😀", "\u{FFFFF}", "\u{10FFFF}",
     ]
 
@@ -50,7 +51,9 @@ import Testing
         let good = Array(String(text).utf8)
         #expect(good.count > 96)
         for at in good.indices {
-            for wrong: UInt8 in [0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xE0, 0xED, 0xEF, 0xF0, 0xF4, 0xF5, 0xFF] {
+            for wrong: UInt8 in [
+                0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xE0, 0xED, 0xEF, 0xF0, 0xF4, 0xF5, 0xFF,
+            ] {
                 var bytes = good
                 bytes[at] = wrong
                 #expect(Self.prefix(bytes) == Self.validPrefix(bytes), "byte \(at) = \(wrong)")
@@ -63,7 +66,9 @@ import Testing
     @Test("random bytes that look like UTF-8")
     func randomBytes() {
         var random = SystemRandomNumberGenerator()
-        let likely: [UInt8] = [0x41, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5]
+        let likely: [UInt8] = [
+            0x41, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5,
+        ]
         for _ in 0..<20_000 {
             var bytes = [UInt8](repeating: 0x41, count: Int.random(in: 60..<68, using: &random))
             let first = Int.random(in: 24..<60, using: &random)

@@ -83,6 +83,7 @@ extension Catalogue {
         "need.samples": "The record holds no samples.",
         "need.speed": "Step times were not recorded.",
         "need.step-times": "Too few step times were recorded.",
+        "need.own-warnings": "The program that wrote this log does not warn of such things.",
         "need.data-times": "Waiting for data was not measured.",
         "need.eval-times": "Evaluations were not timed.",
         "need.memory": "Memory was not recorded.",

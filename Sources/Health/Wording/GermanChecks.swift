@@ -104,6 +104,7 @@ extension Catalogue {
         "need.samples": "Die Aufzeichnung enthält keine Textproben.",
         "need.speed": "Schrittzeiten wurden nicht aufgezeichnet.",
         "need.step-times": "Zu wenige Schrittzeiten wurden aufgezeichnet.",
+        "need.own-warnings": "Das Programm, das diesen Lauf schrieb, warnt nicht von sich aus.",
         "need.data-times": "Das Warten auf Daten wurde nicht gemessen.",
         "need.eval-times": "Die Dauer der Auswertungen wurde nicht gemessen.",
         "need.memory": "Der Speicher wurde nicht aufgezeichnet.",
