@@ -46,21 +46,64 @@ public struct Sampler: Sendable {
 
     /// The index of the largest finite logit, the first of equals.
     static func likeliest(_ logits: UnsafeBufferPointer<Float>) -> Int? {
-        var best: Int?
-        for (index, logit) in logits.enumerated() where logit.isFinite {
-            if let leader = best, logits[leader] >= logit { continue }
-            best = index
+        var best = -1, highest = -Float.infinity
+        // A comparison with NaN is false.
+        for index in 0..<logits.count where logits[index] > highest && logits[index] < .infinity {
+            (best, highest) = (index, logits[index])
         }
-        return best
+        return best < 0 ? nil : best
     }
 
     /// The tokens to choose among: all finite ones, or the k likeliest (and those that equal the k-th, as nanoGPT keeps them).
     private static func candidates(_ logits: UnsafeBufferPointer<Float>, topK: Int, needsOrder: Bool) -> [Int] {
-        var all = logits.indices.filter { logits[$0].isFinite }
-        guard needsOrder || (topK > 0 && topK < all.count) else { return all }
-        all.sort { (logits[$0], $1) > (logits[$1], $0) }
-        guard topK > 0, topK < all.count else { return all }
-        let least = logits[all[topK - 1]]
-        return Array(all.prefix { logits[$0] >= least })
+        let least = topK > 0 ? threshold(logits, count: topK) : nil
+        guard needsOrder || least != nil else { return logits.indices.filter { logits[$0].isFinite } }
+        let floor = least ?? -Float.greatestFiniteMagnitude
+        var chosen = logits.indices.filter { logits[$0] >= floor && logits[$0] < .infinity }
+        chosen.sort { (logits[$0], $1) > (logits[$1], $0) }
+        return chosen
+    }
+
+    /// The `count`-th largest finite logit; nil when there are no more than that many.
+    ///
+    /// A heap holds the largest so far with the least of them on top: of V logits in random order only about count * ln(V / count) get
+    /// past it, so one pass of comparisons is nearly all the work. Sorting all 50,257 took 5 ms a token, twice a 40M model's time.
+    private static func threshold(_ logits: UnsafeBufferPointer<Float>, count: Int) -> Float? {
+        guard count < logits.count else { return nil }
+        var heap: [Float] = []
+        heap.reserveCapacity(count)
+        var index = 0
+        while heap.count < count, index < logits.count {
+            if logits[index].isFinite { heap.append(logits[index]) }
+            index += 1
+        }
+        heap.sort()  // ascending order is a heap
+        var passed = false
+        heap.withUnsafeMutableBufferPointer { heap in
+            guard heap.count == count else { return }
+            var least = heap[0]
+            for index in index..<logits.count {
+                let logit = logits[index]
+                if logit.isFinite { passed = true }
+                guard logit > least, logit < .infinity else { continue }
+                sink(logit, in: heap)
+                least = heap[0]
+            }
+        }
+        return passed ? heap.first : nil
+    }
+
+    /// Replaces the top of a heap whose least element is on top.
+    private static func sink(_ value: Float, in heap: UnsafeMutableBufferPointer<Float>) {
+        var place = 0
+        while true {
+            var child = 2 * place + 1
+            guard child < heap.count else { break }
+            if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
+            guard heap[child] < value else { break }
+            heap[place] = heap[child]
+            place = child
+        }
+        heap[place] = value
     }
 }

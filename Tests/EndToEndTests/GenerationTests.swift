@@ -151,6 +151,33 @@ import Testing
 }
 
 @Suite struct SamplerTests {
+    /// What top-k keeps is what sorting all logits keeps, ties and logits that are no numbers included.
+    @Test(arguments: [1, 2, 3, 7, 20, 99, 100, 101]) func topKKeepsTheLargest(k: Int) throws {
+        var random = SystemRandomNumberGenerator()
+        for round in 0..<60 {
+            // Few different values, so that many are equal.
+            var logits = (0..<100).map { _ in Float(Int.random(in: 0..<(round < 30 ? 12 : 100_000), using: &random)) }
+            for _ in 0..<(round % 3) * 20 {
+                logits[Int.random(in: 0..<100, using: &random)] =
+                    [Float.nan, .infinity, -.infinity][Int.random(in: 0..<3, using: &random)]
+            }
+            let sorted = logits.filter(\.isFinite).sorted(by: >)
+            let least = k < sorted.count ? sorted[k - 1] : sorted.last ?? 0
+            var seen: Set<Int> = []
+            logits.withUnsafeBufferPointer { buffer in
+                // Hot enough that every candidate comes up sooner or later.
+                let sampler = Sampler(SamplingOptions(temperature: 1e6, topK: k, seed: UInt64(round)))
+                for position in 0..<300 { seen.insert(sampler.choose(buffer, sample: 0, position: position)) }
+            }
+            #expect(seen.allSatisfy { logits[$0] >= least && logits[$0] < .infinity }, "k \(k)")
+            if k == 1 { #expect(seen == [try #require(logits.firstIndex(of: sorted[0]))]) }
+            if k > 1, k <= 7 {
+                let kept = Set(logits.indices.filter { logits[$0] >= least && logits[$0] < .infinity })
+                #expect(seen == kept || kept.count > 20, "k \(k): \(seen.count) of \(kept.count)")
+            }
+        }
+    }
+
     private func share(_ logits: [Float], _ options: SamplingOptions, draws: Int = 20_000) -> [Double] {
         var counts = [Double](repeating: 0, count: logits.count)
         let sampler = Sampler(options)
