@@ -15,9 +15,16 @@ APUS_INLINE float FN(row_dot)(const float *q, const void *k, apus_dtype_t dtype,
     return FN(sum)(sum);
 }
 
-APUS_INLINE void FN(decode_row)(const attention_args_t *args, apus_dtype_t dtype, head_t head, long t, char *scratch) {
+/// Asks for a row: those of one head lie a whole token apart, too far for the hardware to see them coming.
+APUS_INLINE void FN(fetch_row)(const void *row, apus_dtype_t dtype, long size) {
+    for (long at = 0; at < size * apus_size(dtype); at += 64) __builtin_prefetch((const char *)row + at);
+}
+
+/// `size` is the head's; a constant, where the caller has one, leaves no loops and no masks over a head.
+APUS_INLINE void FN(decode_row)(
+    const attention_args_t *args, apus_dtype_t dtype, head_t head, long t, const long size, char *scratch) {
     const apus_attention_t *shape = &args->shape;
-    const long size = shape->head_size, padded = apus_padded(size), visible = shape->key_length - shape->query_length + t + 1;
+    const long padded = apus_padded(size), visible = shape->key_length - shape->query_length + t + 1;
     forward_scratch_t s = apus_forward_scratch(scratch, size);
     const long stride = args->v.token_stride * apus_size(dtype);
     float max = -INFINITY, sum = 0;
@@ -28,6 +35,9 @@ APUS_INLINE void FN(decode_row)(const attention_args_t *args, apus_dtype_t dtype
         const long keys = visible - s0 < TILE ? visible - s0 : TILE;
         float before = max;
         for (long j = 0; j < keys; j++) {
+            // The values of this tile come next, then the keys of the next one.
+            FN(fetch_row)(apus_token(args->v, dtype, head, s0 + j), dtype, size);
+            if (s0 + TILE + j < visible) FN(fetch_row)(apus_token(args->k, dtype, head, s0 + TILE + j), dtype, size);
             s.p[j] = FN(row_dot)(s.q, apus_token(args->k, dtype, head, s0 + j), dtype, size);
             max = s.p[j] > max ? s.p[j] : max;
         }
@@ -56,10 +66,19 @@ APUS_INLINE void FN(decode_row)(const attention_args_t *args, apus_dtype_t dtype
     if (args->lse != NULL) *apus_lse(args, head, t) = max + logf(sum);
 }
 
+APUS_INLINE void FN(decode_head)(const attention_args_t *args, apus_dtype_t dtype, head_t head, long t, char *scratch) {
+    switch (args->shape.head_size) {
+        case 32: FN(decode_row)(args, dtype, head, t, 32, scratch); break;
+        case 64: FN(decode_row)(args, dtype, head, t, 64, scratch); break;
+        case 128: FN(decode_row)(args, dtype, head, t, 128, scratch); break;
+        default: FN(decode_row)(args, dtype, head, t, args->shape.head_size, scratch); break;
+    }
+}
+
 static void FN(forward_row)(const attention_args_t *args, head_t head, long t, char *scratch) {
     if (args->shape.dtype == APUS_F32) {
-        FN(decode_row)(args, APUS_F32, head, t, scratch);
+        FN(decode_head)(args, APUS_F32, head, t, scratch);
     } else {
-        FN(decode_row)(args, APUS_BF16, head, t, scratch);
+        FN(decode_head)(args, APUS_BF16, head, t, scratch);
     }
 }
