@@ -2,13 +2,17 @@
 
 /// One key of the configuration: how it is spelled, what it means, what it may be.
 public struct ConfigField: Sendable {
+    /// As on disk, such as `n_layer`.
     public let key: String
+    /// A phrase for the help text, without a full stop.
     public let help: String
+    /// "run", "model", "batch", "optimizer", "schedule", "measure", "save", "faults" or "engine": a heading of the help text.
     public let group: String
     /// The values a text key may take; empty when any text will do.
     public let choices: [String]
     /// Stores a value or says in a sentence what is valid.
     let set: @Sendable (inout RunConfig, ConfigValue) -> String?
+    /// Reads the key's value from a configuration.
     public let get: @Sendable (RunConfig) -> ConfigValue
 
     /// The spelling on the command line: `n_layer` is `--n-layer`.
@@ -37,8 +41,10 @@ extension RunConfig {
     /// Every key with its value, in the order of the table.
     public var values: [(key: String, value: ConfigValue)] { Self.fields.map { ($0.key, $0.get(self)) } }
 
+    /// By the spelling on disk, such as `n_layer`.
     public static let fieldsByKey = Dictionary(uniqueKeysWithValues: fields.map { ($0.key, $0) })
 
+    /// Every key once, group by group; help texts and `values` keep this order.
     public static let fields: [ConfigField] = [
         text("out_dir", \.outDir, "run", "run folder; it must not exist yet unless --resume is given"),
         text("data", \.data, "run", "dataset folder with train.bin and val.bin"),

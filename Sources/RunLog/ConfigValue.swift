@@ -2,9 +2,13 @@
 
 /// A value of a configuration key as it was written, before its key says what it must be.
 public enum ConfigValue: Sendable, Equatable, CustomStringConvertible {
+    /// Also stands where a key wants a number, and 0 or 1 where it wants true or false.
     case integer(Int)
+    /// Also stands where a key wants a whole number, when it is one: 6e3.
     case number(Double)
+    /// Typed as true or false in any case.
     case boolean(Bool)
+    /// Anything else, as it was written.
     case text(String)
 
     /// Reads a value typed on the command line: `12`, `1e-3`, `true`, `False`, anything else is text.
@@ -32,7 +36,9 @@ public enum ConfigValue: Sendable, Equatable, CustomStringConvertible {
 
 /// Says which configuration key is wrong, what it was given, what is valid, and where that was written.
 public struct ConfigError: Error, CustomStringConvertible, Equatable {
+    /// As on disk, such as `n_layer`.
     public let key: String
+    /// A sentence without a full stop: what was given and what is valid.
     public let reason: String
     /// Where the value came from, such as "config/a.toml" or "--n-layer"; empty when it follows from several keys.
     public let source: String

@@ -4,13 +4,16 @@ import Storage
 
 /// What `dataset.json` says of a token dataset.
 public struct DatasetManifest: Codable, Sendable, Equatable {
+    /// The newest `format_version` that is read, and the one that is written.
     public static let currentFormat = 1
 
     /// Which tokenizer made the tokens.
     public struct TokenizerFacts: Codable, Sendable, Equatable {
         /// "gpt2", "bpe" or "char".
         public var name: String
+        /// Number of ids, special tokens included.
         public var vocabSize: Int
+        /// The id of the end-of-text token; nil where there is none (character level).
         public var endOfText: Int?
         /// SHA-256 of tokenizer.json.
         public var sha256: String
@@ -26,6 +29,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
     /// Counts of one split. `bytes` is the UTF-8 length of its texts; end-of-text tokens count 0 bytes.
     public struct Split: Codable, Sendable, Equatable {
         public var documents: Int
+        /// End-of-text tokens included.
         public var tokens: Int
         public var bytes: Int
 
@@ -38,9 +42,13 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
 
     /// A token file: its size and checksum.
     public struct File: Codable, Sendable, Equatable {
+        /// Relative to the dataset's folder, such as "train.bin".
         public var name: String
+        /// "train" or "val".
         public var split: String
+        /// `bytes` divided by the size of an id: 2 for uint16, 4 for uint32.
         public var tokens: Int
+        /// Size of the file.
         public var bytes: Int
         /// CRC-32C, eight hexadecimal digits.
         public var crc32c: String
@@ -68,19 +76,25 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// 1...`currentFormat`; a file with a newer one is refused.
     public var formatVersion = currentFormat
+    /// The version of the program that prepared the data.
     public var version: String
     public var tokenizer: TokenizerFacts
     /// "uint16" or "uint32", little-endian.
     public var dtype: String
     public var train: Split
     public var val: Split
+    /// The token files of both splits.
     public var files: [File]
+    /// In the order in which they were read.
     public var sources: [Source]
     /// The options that decide the content, as text.
     public var options: [String: String]
+    /// Found while the data was prepared; nothing of it is needed for training.
     public var audit: AuditRecord
 
+    /// Starts with empty splits, no files and no findings.
     public init(version: String, tokenizer: TokenizerFacts, dtype: String) {
         self.version = version
         self.tokenizer = tokenizer
@@ -122,9 +136,11 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
 public struct AuditRecord: Codable, Sendable, Equatable {
     /// Entropy of the training tokens' frequencies, nats per token.
     public var unigramEntropy: Double?
+    /// UTF-8 bytes of text that a token stands for, on average.
     public var bytesPerToken: Double?
     /// Tokens of a training document without its end-of-text: the mean and percentiles 1, 10, 25, 50, 75, 90, 99.
     public var tokensPerDocumentMean: Double?
+    /// Seven numbers, ascending.
     public var tokensPerDocumentPercentiles: [Int]?
     /// Documents without text; they are left out of the token files.
     public var emptyDocuments: Int?
@@ -142,10 +158,12 @@ public struct AuditRecord: Codable, Sendable, Equatable {
     public var validationStderr: Double?
     /// Tokens that a planned run will see, and how often it reads the training tokens for that.
     public var plannedTokens: Int?
+    /// 1 means that every training token is read once.
     public var plannedEpochs: Double?
     /// Sentences for people: the finding, the reason, the cure.
     public var warnings: [AuditWarning]?
 
+    /// Everything unknown.
     public init() {}
 }
 
@@ -153,7 +171,9 @@ public struct AuditRecord: Codable, Sendable, Equatable {
 public struct AuditWarning: Codable, Sendable, Equatable {
     /// A short stable name, such as "documents-are-lines".
     public var code: String
+    /// What was found and why it matters, without a full stop.
     public var message: String
+    /// What to do about it, without a full stop.
     public var advice: String
 
     public init(code: String, message: String, advice: String) {

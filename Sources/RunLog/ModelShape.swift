@@ -2,12 +2,17 @@
 
 /// The numbers that fix a GPT's size, and what follows from them by arithmetic alone.
 public struct ModelShape: Codable, Sendable, Equatable {
+    /// Transformer blocks.
     public var nLayer: Int
+    /// Attention heads; divides `nEmbd`.
     public var nHead: Int
+    /// Width of the residual stream.
     public var nEmbd: Int
+    /// Context length in tokens: rows of the position table.
     public var blockSize: Int
     /// Rows of the vocabulary matrix, padding included.
     public var vocabSize: Int
+    /// Whether Linear and LayerNorm layers have biases; they count in the parameters.
     public var bias: Bool
 
     public init(nLayer: Int, nHead: Int, nEmbd: Int, blockSize: Int, vocabSize: Int, bias: Bool) {

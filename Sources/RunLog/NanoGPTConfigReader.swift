@@ -8,8 +8,11 @@
 public enum NanoGPTConfigReader {
     /// One assignment: its key, value and line, counted from 1.
     public struct Assignment: Sendable, Equatable {
+        /// The name left of `=`, whether or not Apus has such a key.
         public let key: String
+        /// What the expression comes to.
         public let value: ConfigValue
+        /// Counted from 1.
         public let line: Int
         /// Whether a later line computes with it: a name of the file's own then needs no meaning as a key.
         public internal(set) var isUsed = false

@@ -4,14 +4,19 @@ import Storage
 
 /// The places inside a run folder.
 public struct RunFolder: Sendable {
+    /// As it was given; may be relative.
     public let path: String
 
     /// Names a folder; nothing is read or made.
     public init(_ path: String) { self.path = path }
 
+    /// Written when the run starts; its presence makes the folder a run.
     public var record: String { path + "/run.json" }
+    /// One `RunEvent` a line.
     public var metrics: String { path + "/metrics.jsonl" }
+    /// One folder a checkpoint, such as "step-00000500".
     public var checkpoints: String { path + "/checkpoints" }
+    /// Texts that the model wrote, which the health report reads; need not exist.
     public var samples: String { path + "/samples" }
 
     /// Whether the folder holds a run.

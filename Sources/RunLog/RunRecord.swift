@@ -4,12 +4,16 @@ import Storage
 
 /// What `run.json` says of a run: its resolved configuration and the facts that follow from it.
 public struct RunRecord: Sendable, Equatable {
+    /// The newest `format_version` that is read, and the one that is written.
     public static let formatVersion = 1
 
+    /// Of the program that started the run.
     public var version: String
+    /// ISO 8601 in UTC with milliseconds.
     public var created: String
     /// The command line that made the run, program name left out.
     public var command: [String]
+    /// Resolved: no value is left that only follows from others.
     public var config: RunConfig
     /// Training and validation tokens, bytes and the tokenizer; nil when the data has no dataset.json.
     public var data: RunData?
@@ -75,17 +79,23 @@ public struct RunRecord: Sendable, Equatable {
 
 /// The facts about the data that a run's report needs, copied from dataset.json when the run starts.
 public struct RunData: Codable, Sendable, Equatable {
+    /// "gpt2", "bpe", "char", or "unknown".
     public var tokenizer: String
+    /// End-of-text tokens included.
     public var trainTokens: Int
+    /// 0 when the data has no validation split.
     public var valTokens: Int
     /// UTF-8 bytes of the validation texts; with `valTokens` it turns nats per token into bits per byte.
     public var valBytes: Int?
+    /// nil without a dataset.json.
     public var trainDocuments: Int?
+    /// nil without a dataset.json.
     public var valDocuments: Int?
     /// Entropy of the training tokens' frequencies, nats: what a model that knows only them reaches.
     public var unigramEntropy: Double?
     /// Mean tokens between end-of-text tokens.
     public var tokensPerDocument: Double?
+    /// Their names in dataset.json; nil without one.
     public var sources: [String]?
 
     public init(tokenizer: String, trainTokens: Int, valTokens: Int) {

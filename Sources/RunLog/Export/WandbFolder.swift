@@ -10,7 +10,9 @@ import Storage
 public struct WandbFolder {
     /// One object a step, ascending.
     public let history: [[String: Any]]
+    /// The configuration's keys and the other facts of run.json, flat; empty without a record.
     public let config: [String: Any]
+    /// The last value of every tag, `val/loss.min`, `best_step`, and `state`: how the run ended, or "running".
     public let summary: [String: Any]
 
     /// - Parameters:
