@@ -202,10 +202,12 @@ public final class RepeatedWork {
     /// What the backend keeps of it; freed with this.
     public var record: AnyObject?
 
+    /// Starts with no record, so the first calls under it enqueue as usual.
     public init() {}
 }
 
 extension Backend {
+    /// Enqueues anew every time; for devices that gain nothing from a record.
     public func repeated(_ work: RepeatedWork, _ enqueue: () -> Void) { enqueue() }
 
     /// One copy a row, for heads that lie side by side in both views; backends do better.
@@ -224,8 +226,11 @@ extension Backend {
 
 /// Says how much memory was wanted and how much there is.
 public struct MemoryError: Error, CustomStringConvertible, Equatable {
+    /// Bytes asked for.
     public let wanted: Int
+    /// Bytes that could still be had; nil when the system does not tell.
     public let available: Int?
+    /// What to do; ends the message.
     public let advice: String
 
     public init(wanted: Int, available: Int?, advice: String) {

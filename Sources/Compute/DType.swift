@@ -2,6 +2,7 @@
 
 /// Element types of tensors in memory and on disk.
 public enum DType: String, Sendable, CaseIterable {
+    /// Models compute in float32 and bfloat16; the others are of files, token ids and the step's scalars.
     case float64, float32, float16, bfloat16, int64, int32, uint16, uint8
 
     /// Bytes of one element.
@@ -24,5 +25,6 @@ public enum BFloat16 {
         return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
     }
 
+    /// Exact: every bfloat16 is a float32.
     public static func float(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 }

@@ -12,10 +12,15 @@ public enum Activation: String, Sendable, CaseIterable {
 ///
 /// Element (b, t, h, i) is at `start + b * batchStride + t * tokenStride + h * headStride + i`, all in elements.
 public struct HeadView: Sendable {
+    /// What holds the heads, for example q, k and v side by side.
     public let tensor: Tensor
+    /// Element of (0, 0, 0, 0), counted from the tensor's first.
     public let start: Int
+    /// Elements from one sequence to the next.
     public let batchStride: Int
+    /// Elements from one token to the next.
     public let tokenStride: Int
+    /// Elements from one head to the next; `headSize` when they lie side by side.
     public let headStride: Int
 
     public init(_ tensor: Tensor, start: Int, batchStride: Int, tokenStride: Int, headStride: Int) {
@@ -31,10 +36,15 @@ public struct HeadView: Sendable {
 ///
 /// Query t sees keys 0 ... keyLength - queryLength + t. In training both lengths are T.
 public struct AttentionShape: Sendable, Equatable {
+    /// B
     public let batch: Int
+    /// New tokens of each sequence, at most `keyLength`.
     public let queryLength: Int
+    /// Tokens that can be attended to, those in a cache included.
     public let keyLength: Int
+    /// NH
     public let heads: Int
+    /// HS, elements of one head's query, key or value.
     public let headSize: Int
 
     public init(batch: Int, queryLength: Int, keyLength: Int, heads: Int, headSize: Int) {
@@ -56,7 +66,9 @@ public struct AttentionShape: Sendable, Equatable {
 /// `StepState.sampleIndex` plus the row's sample within the micro-batch, so a mask depends on nothing but
 /// (seed, site, sample, element): not on threads, micro-batch size, device or resumption.
 public struct Dropout: Sendable {
+    /// Share of elements dropped, from 0 to below 1.
     public let probability: Double
+    /// Philox's key, the same for all sites of a run.
     public let seed: UInt64
     /// Numbers the places of a model: 0 embedding, then 1 + 3 * layer + (0 attention, 1 its projection, 2 MLP).
     public let site: UInt32
@@ -73,6 +85,7 @@ public struct Dropout: Sendable {
 
 /// What a matrix product does to its result before it is stored.
 public enum Epilogue: Sendable {
+    /// Stores the product, bias added.
     case none
     /// Stores the product (bias added) in `preactivation`, and its activation in the output.
     case activation(Activation, preactivation: Tensor)
@@ -82,9 +95,13 @@ public enum Epilogue: Sendable {
 
 /// AdamW's constants for one group of parameters.
 public struct AdamWGroup: Sendable, Equatable {
+    /// What the mean of gradients keeps at each update, from 0 to below 1.
     public let beta1: Double
+    /// What the mean of squared gradients keeps at each update, from 0 to below 1.
     public let beta2: Double
+    /// Added to the square root that the step is divided by.
     public let epsilon: Double
+    /// Multiplies the learning rate in p -= lr * decay * p; 0 for parameters that do not decay.
     public let weightDecay: Double
     /// Multiplies `StepState.learningRate`.
     public let learningRateMultiplier: Double

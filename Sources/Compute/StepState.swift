@@ -21,5 +21,6 @@ public enum StepState: Int, Sendable, CaseIterable {
     /// Global index of the micro-batch's first sample, from which dropout masks follow.
     case sampleIndex
 
+    /// Elements of the state tensor; those behind the last case are spare.
     public static let count = 16
 }

@@ -5,6 +5,7 @@ public final class DeviceMemory: @unchecked Sendable {
     // SAFETY: all stored properties are constants; what the memory holds is ordered by the backend that owns it.
     /// Where it starts: a host address on the CPU, a device address on a GPU.
     public let address: UInt
+    /// Size of the whole piece, padding between its tensors included.
     public let byteCount: Int
     private let free: @Sendable (UInt, Int) -> Void
 
@@ -23,10 +24,12 @@ public final class DeviceMemory: @unchecked Sendable {
 
 /// A dense row-major array in device memory.
 public struct Tensor: Sendable {
+    /// Lives at least as long as this tensor.
     public let memory: DeviceMemory
     /// Bytes from the start of `memory`.
     public let offset: Int
     public let dtype: DType
+    /// Row-major: elements of the last dimension are neighbours.
     public let shape: [Int]
     /// Number of elements.
     public let count: Int
@@ -43,7 +46,9 @@ public struct Tensor: Sendable {
             "a tensor of \(count) x \(dtype) at byte \(offset) lies outside its \(memory.byteCount) bytes of memory")
     }
 
+    /// Where its first element is: a host address on the CPU, a device address on a GPU.
     public var address: UInt { memory.address + UInt(offset) }
+    /// `count` elements of the dtype's size; padding behind them is not counted.
     public var byteCount: Int { count * dtype.size }
 
     /// The same memory from element `start` on, seen in another shape.
@@ -61,6 +66,7 @@ public struct ArenaPlan: Sendable {
 
     /// A reserved place: becomes a tensor when the memory exists.
     public struct Slot: Sendable {
+        /// Bytes from the start of the planned memory, a multiple of `ArenaPlan.alignment`.
         public let offset: Int
         public let dtype: DType
         public let shape: [Int]
@@ -76,6 +82,7 @@ public struct ArenaPlan: Sendable {
 
     public init() {}
 
+    /// Places a tensor behind those reserved before, at the next multiple of `alignment`.
     public mutating func reserve(_ dtype: DType, _ shape: [Int]) -> Slot {
         let slot = Slot(offset: byteCount, dtype: dtype, shape: shape)
         let bytes = shape.reduce(dtype.size, *)

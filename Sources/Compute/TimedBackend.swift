@@ -9,6 +9,7 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     /// What is known of the calls of one kind.
     public struct Entry: Sendable {
         public var calls = 0
+        /// Of all calls together, the wait for the device included.
         public var seconds = 0.0
         /// Floating-point operations of matrix products; 0 for operations bound by memory.
         public var flops = 0.0

@@ -8,6 +8,7 @@ import Compute
 /// scratch memory; results are the same from run to run for one number of threads and one choice of kernels.
 public final class CPUBackend: Backend, @unchecked Sendable {
     // SAFETY: the stored properties are constants; the pool's one-caller rule is the documented contract.
+    /// Asking for more throws `CPUBackendError.invalidThreadCount`; a choice left open stays at or below it.
     public static let largestThreadCount = 1024
 
     public let deviceName: String

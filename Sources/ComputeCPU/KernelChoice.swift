@@ -3,8 +3,11 @@ import CKernels
 
 /// Which instructions the CPU's kernels use, from the reference in plain C to the newest.
 public enum KernelChoice: String, Sendable, CaseIterable, Comparable {
+    /// Plain C, the reference; runs on every CPU.
     case portable
+    /// AVX2 with FMA.
     case avx2
+    /// AVX-512 with F, BW, DQ and VL.
     case avx512
     /// AVX-512 with BF16 dot products.
     case avx512BF16 = "avx512-bf16"
@@ -38,6 +41,7 @@ public enum KernelChoice: String, Sendable, CaseIterable, Comparable {
 public enum CPUBackendError: Error, CustomStringConvertible, Equatable {
     /// The CPU lacks the instructions asked for.
     case kernelsUnavailable(asked: KernelChoice, best: KernelChoice)
+    /// Below 0 or above `CPUBackend.largestThreadCount`.
     case invalidThreadCount(Int)
     /// The operating system refused to start that many threads.
     case threadsRefused(Int)

@@ -10,6 +10,7 @@ import Foundation
 /// One thread at a time may call.
 public final class CUDABackend: Backend, @unchecked Sendable {
     // SAFETY: the stored properties are constants; that one thread at a time drives a backend is the documented contract.
+    /// The one that `CUDAOptions.ordinal` names.
     public let card: CUDACard
 
     let device: CUDADevice

@@ -7,7 +7,9 @@ public struct CUDACard: Sendable, Equatable {
     public let name: String
     /// Such as 8.9.
     public let capability: CUDAVersion
+    /// SMs, as the driver counts them.
     public let multiprocessors: Int
+    /// The card's memory as the driver gives it, in use or not.
     public let totalBytes: Int
     /// Largest dynamic shared memory of a block, bytes.
     public let sharedBytes: Int

@@ -11,6 +11,7 @@ public enum CUDAError: Error, CustomStringConvertible, Equatable, Sendable {
     case libraryMissing(CUDALibraryKind, reasons: [String], command: String)
     /// The driver serves an older CUDA than every library that was found.
     case driverTooOld(driver: CUDAVersion, library: CUDALibraryKind, needed: CUDAVersion, command: String)
+    /// The compute capability is below 8.0, so the card has no bfloat16.
     case cardTooOld(name: String, capability: String)
     /// A call failed when the backend was made or the memory copied; nothing was lost.
     case call(what: String, code: String, text: String)
@@ -18,6 +19,7 @@ public enum CUDAError: Error, CustomStringConvertible, Equatable, Sendable {
     case cardLost(what: String, code: String, text: String)
     /// The card's memory was used up by something that no plan counts, such as another program.
     case outOfMemory(what: String)
+    /// NVRTC refused the kernels of `file` (without `.cu`), for what `log` says.
     case compilation(file: String, log: String)
     /// A shape that no kernel takes.
     case unsupported(String)
@@ -60,7 +62,9 @@ public enum CUDAError: Error, CustomStringConvertible, Equatable, Sendable {
 
 /// A version as the driver and libraries state theirs.
 public struct CUDAVersion: Sendable, Equatable, Comparable, CustomStringConvertible {
+    /// 12 of 12.4.
     public let major: Int
+    /// 4 of 12.4.
     public let minor: Int
 
     public init(_ major: Int, _ minor: Int) {

@@ -3,14 +3,19 @@ import Foundation
 
 /// What there is on this machine for `--device cuda`, what is missing, and the command that brings it.
 public struct CUDAExamination: Sendable {
+    /// One thing looked for, as a line of a report.
     public struct Finding: Sendable, Equatable {
+        /// `gpu driver`, `gpu`, `NVRTC` or `cuBLASLt`.
         public let name: String
+        /// Whether it is there and fits.
         public let isGood: Bool
+        /// Its version and path, a card's properties, or why it cannot be used.
         public let value: String
         /// What to do when it is not good.
         public let mend: String?
     }
 
+    /// The driver first, then every card, then the libraries, which are left out without a driver.
     public let findings: [Finding]
 
     /// Looks for the driver, its cards, and the two libraries; opens them, and runs nothing on a card.

@@ -7,6 +7,7 @@ public enum CUDALibraryKind: String, Sendable, CaseIterable {
     /// Matrix products.
     case cublasLt
 
+    /// NVIDIA's spelling, for messages.
     public var title: String { self == .nvrtc ? "NVRTC" : "cuBLASLt" }
 
     /// Start of the file's name, which ends in `.so.` and the major version.

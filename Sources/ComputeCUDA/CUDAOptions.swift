@@ -17,5 +17,6 @@ public struct CUDAOptions: Sendable, Equatable {
     /// Which of the cards that the driver shows, from 0.
     public var ordinal = 0
 
+    /// The first card with all its memory, graphs and timing on.
     public init() {}
 }

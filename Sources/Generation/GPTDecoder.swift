@@ -6,6 +6,7 @@ import Modeling
 ///
 /// All sequences have one length. B rows a token, C width, V vocabulary rows, S the cache's capacity.
 public final class GPTDecoder {
+    /// Shared, not copied; the cache has their dtype.
     public let weights: GPTWeights
     /// B
     public let batch: Int

@@ -4,6 +4,7 @@ import Foundation
 
 /// Chooses tokens; the choice is a function of (seed, sample, position, logits) alone.
 public struct Sampler: Sendable {
+    /// All that a choice depends on besides the arguments of `choose`.
     public let options: SamplingOptions
 
     /// A sampler is a function of its options: it keeps no state.

@@ -8,8 +8,10 @@ public struct SamplingOptions: Sendable, Equatable {
     public var topK: Int
     /// Only the likeliest tokens that together have this probability (nucleus sampling, Holtzman et al., arXiv 1904.09751); 1: all.
     public var topP: Double
+    /// With the sample, the position and the logits it decides every choice.
     public var seed: UInt64
 
+    /// The defaults are nanoGPT's, without top-p.
     public init(temperature: Double = 0.8, topK: Int = 200, topP: Double = 1, seed: UInt64 = 1337) {
         self.temperature = temperature
         self.topK = topK

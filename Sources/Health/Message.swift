@@ -9,6 +9,7 @@ public struct Message: Sendable, Equatable {
     /// Values by the names that the template uses.
     public var arguments: [String: MessageArgument]
 
+    /// A key that no catalogue has is written as itself with its values.
     public init(_ key: String, _ arguments: [String: MessageArgument] = [:]) {
         self.key = key
         self.arguments = arguments
@@ -20,6 +21,7 @@ public struct Message: Sendable, Equatable {
 
 /// A value inside a message, with what a catalogue must know to write it.
 public indirect enum MessageArgument: Sendable, Equatable {
+    /// NaN and infinity are written as such, an unknown count (NaN in `short`) as a dash.
     case number(Double, NumberStyle)
     /// A name, path or other text that is not translated.
     case text(String)
@@ -30,6 +32,7 @@ public indirect enum MessageArgument: Sendable, Equatable {
     /// Parts joined the way the language joins a list.
     case list([Message])
 
+    /// A number in the style `integer`: whole, grouped from 10,000 on.
     public static func integer(_ value: Int) -> MessageArgument { .number(Double(value), .integer) }
 }
 
@@ -60,7 +63,9 @@ public enum NumberStyle: Sendable, Equatable {
 public struct Catalogue: Sendable {
     /// ISO 639-1 code: "en", "de".
     public let language: String
+    /// "." in English, "," in German.
     public let decimalMark: String
+    /// Between groups of three digits from 10,000 on; empty for none.
     public let groupMark: String
     /// Before the last part of a list, with its spaces: " and ".
     public let listLast: String
@@ -68,9 +73,12 @@ public struct Catalogue: Sendable {
     public let shortUnits: [String]
     /// Units of time after a number.
     public let hourUnit: String
+    /// Below one hour, with the space before it.
     public let minuteUnit: String
+    /// By keys such as "check.<id>" and "scenario.<id>".
     public let templates: [String: String]
 
+    /// Units are English unless given; `shortUnits` must have three.
     public init(
         language: String, decimalMark: String, groupMark: String, listLast: String, shortUnits: [String] = ["k", "M", "B"],
         hourUnit: String = " h", minuteUnit: String = " min", templates: [String: String]
@@ -87,6 +95,7 @@ public struct Catalogue: Sendable {
 
     /// A piece of a finished sentence.
     public struct Segment: Sendable, Equatable {
+        /// Never empty in what `segments` returns.
         public var text: String
         /// Whether it is something to type.
         public var isCommand: Bool

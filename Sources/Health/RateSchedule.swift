@@ -3,9 +3,13 @@ import Foundation
 
 /// The learning rate of every step, past and to come.
 public struct RateSchedule: Sendable, Equatable {
+    /// `linear` where `table` gives the rates.
     public var kind: ScheduleKind
+    /// The largest rate, which the warm-up leads to.
     public var peak: Double
+    /// The rate at `decayEnd` and after it; the peak for `constant`.
     public var minimum: Double
+    /// Updates of the linear rise; 0 for none.
     public var warmup: Int
     /// Step at which the decay ends.
     public var decayEnd: Int

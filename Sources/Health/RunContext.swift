@@ -5,23 +5,35 @@ import Synchronization
 
 /// A run with everything that several checks need worked out once.
 public struct RunContext: Sendable {
+    /// The record, thinned to about 100,000 steps.
     public let facts: RunFacts
+    /// Names and paths that advice puts into commands.
     public let options: HealthOptions
+    /// Told from the data set's name; `unknown` without one.
     public let dataset: DatasetKind
+    /// nil when neither the configuration nor the logged rates tell it.
     public let schedule: RateSchedule?
     /// Steps with a finite loss.
     public let losses: [StepPoint]
     /// Evaluations with a finite validation loss.
     public let evals: [EvalPoint]
+    /// The larger of the last update's and the last evaluation's; 0 in an empty record.
     public let lastStep: Int
+    /// nil when neither the configuration nor the schedule tells; a trainer's default does not count.
     public let plannedSteps: Int?
+    /// Training tokens of one update over all processes; nil when unknown.
     public let tokensPerStep: Double?
+    /// By the last step, as logged, else from `tokensPerStep`; nil when neither is known.
     public let tokensSeen: Double?
+    /// Nats per token: the last evaluation's, else the mean of the last twentieth of the steps, 200 at most.
     public let finalTrain: Double?
+    /// Nats per token, of the last entry of `evals`.
     public let finalVal: Double?
     /// The last rate as a share of the peak; nil when unknown.
     public let finalRateShare: Double?
+    /// nil when the record has neither speed, step times nor MFU.
     public let throughput: HealthReport.Throughput?
+    /// nil when the record names no device or the table lacks it.
     public let gpu: GPU?
     /// For the end of the schedule when the run is under way, else for the tokens seen.
     public let expectation: Expectation
@@ -31,6 +43,7 @@ public struct RunContext: Sendable {
     /// Findings that other rules ask for, so that each rule runs once.
     private let memo = CheckMemo()
 
+    /// Fits the curve and works out the expectation at once.
     public init(_ record: RunFacts, options: HealthOptions = HealthOptions()) {
         let facts = RunContext.thinned(record)
         self.facts = facts
@@ -80,11 +93,13 @@ public struct RunContext: Sendable {
 
     /// The share of the planned steps that were made; nil when the plan is unknown.
     public var progress: Double? { plannedSteps.map { Double(lastStep) / Double(max($0, 1)) } }
+    /// Less than 98% of the planned steps were made; false when the plan is unknown.
     public var isUnderWay: Bool { progress.map { $0 < 0.98 } ?? false }
     /// Whether the learning rate has come down, so that the last loss is an end point.
     public var isDecayed: Bool? { finalRateShare.map { $0 <= 0.16 } }
     /// The loss to judge: validation, or training where the log has no validation.
     public var finalLoss: Double? { finalVal ?? finalTrain }
+    /// How often the training tokens were read; nil when either count is unknown.
     public var epochs: Double? {
         guard let unique = facts.dataset.trainTokens?.value, unique > 0, let seen = tokensSeen else { return nil }
         return seen / unique

@@ -73,7 +73,9 @@ public struct BatchSizes: Sendable, Equatable {
         self.dtype = dtype
     }
 
+    /// R = B * T, one a token.
     public var rows: Int { batch * length }
+    /// Of training and evaluation, where both lengths are T.
     public var attention: AttentionShape {
         AttentionShape(batch: batch, queryLength: length, keyLength: length, heads: config.nHead, headSize: config.headSize)
     }

@@ -6,8 +6,11 @@ import Compute
 /// Nothing here waits for the device or allocates after `init`. In comments B is the batch, T the length, R = B * T,
 /// C the width, V the vocabulary, NH and HS the heads and their size.
 public final class GPT {
+    /// Shared, not copied: other models may compute with the same.
     public let weights: GPTWeights
+    /// What the activations were planned for; no other micro-batch fits.
     public let sizes: BatchSizes
+    /// Activations that the backward pass computes again instead of keeping them.
     public let recompute: Recompute
     /// float32, one tensor a parameter; nil for a model that only evaluates.
     public let gradients: ParameterArena?
@@ -23,6 +26,7 @@ public final class GPT {
     private var trainWork: (work: RepeatedWork, scale: Double) = (RepeatedWork(), 0)
     private let evaluationWork = RepeatedWork()
 
+    /// Of `weights`.
     public var config: GPTConfig { weights.config }
     /// Loss of each row of the last micro-batch, float32 [R].
     public var losses: Tensor { activations.losses }
@@ -31,13 +35,16 @@ public final class GPT {
 
     /// What a model of these sizes takes, by part, in bytes.
     public struct Memory: Sendable, Equatable {
+        /// float32 masters and, in bfloat16, their copies.
         public var weights: Int
+        /// float32; 0 for a model that only evaluates.
         public var gradients: Int
         /// Activations, workspaces left out.
         public var activations: Int
         /// The classifier's chunk of logits and the other operations' workspace.
         public var workspace: Int
 
+        /// The four parts; the optimizer's moments are not among them.
         public var total: Int { weights + gradients + activations + workspace }
     }
 

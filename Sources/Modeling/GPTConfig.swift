@@ -5,14 +5,21 @@ import Compute
 public struct GPTConfig: Sendable, Equatable {
     public static let formatVersion = 1
 
+    /// Transformer blocks, at least 1.
     public var nLayer: Int
+    /// Attention heads of a block; divides `nEmbd`.
     public var nHead: Int
+    /// C, the width of the residual stream; the MLP is 4 C wide.
     public var nEmbd: Int
+    /// Most tokens of a sequence: rows of the position embedding.
     public var blockSize: Int
     /// Rows of the vocabulary matrix, padding included.
     public var vocabSize: Int
+    /// Whether linear layers and norms have biases.
     public var bias: Bool
+    /// Probability, from 0 to below 1.
     public var dropout: Double
+    /// Of the MLP.
     public var activation: Activation
 
     /// Size of one head, `n_embd / n_head`.
@@ -47,11 +54,13 @@ public struct GPTConfig: Sendable, Equatable {
 
 /// What a parameter is for; optimizers choose by it.
 public enum ParameterRole: String, Sendable {
+    /// Token and position matrices; linear weights of blocks; a head of its own; norms and biases.
     case embedding, hidden, head, vector
 }
 
 /// How a parameter starts.
 public enum Initialization: Sendable, Equatable {
+    /// Biases start at 0, the weights of norms at 1.
     case zeros, ones
     /// Normal with mean 0 and this standard deviation.
     case normal(Double)
@@ -67,10 +76,12 @@ public struct ParameterDescription: Sendable, Equatable {
     public let initialization: Initialization
     /// Whether weight decay applies: matrices and embeddings, not biases and norms.
     public let decays: Bool
+    /// Multiplies the schedule's rate; 1 for all parameters of a GPT.
     public let learningRateMultiplier: Double
     /// The layer whose backward pass completes this gradient; -1 for the embeddings, which come last.
     public let layer: Int
 
+    /// Elements: the product of `shape`.
     public var count: Int { shape.reduce(1, *) }
 }
 

@@ -3,6 +3,7 @@ import Compute
 
 /// One float32 or bfloat16 tensor for every parameter, all in one block of memory.
 public struct ParameterArena: Sendable {
+    /// As given to `init`; the memory has their order.
     public let descriptions: [ParameterDescription]
     /// Same order as `descriptions`.
     public let tensors: [Tensor]
@@ -41,6 +42,7 @@ public struct ParameterArena: Sendable {
 /// A model's weights: float32 masters and, for bfloat16 training, the copy that matrix products read.
 public final class GPTWeights: Sendable {
     public let config: GPTConfig
+    /// Where masters and copies are allocated.
     public let backend: any Backend
     /// float32
     public let masters: ParameterArena

@@ -3,6 +3,7 @@ import Compute
 
 /// What an optimizer needs to know of one parameter.
 public struct OptimizedParameter: Sendable {
+    /// The parameter's name, from which the moments have theirs.
     public let name: String
     /// float32
     public let master: Tensor
@@ -10,7 +11,9 @@ public struct OptimizedParameter: Sendable {
     public let copy: Tensor?
     /// float32, the sum over the update's micro-batches
     public let gradient: Tensor
+    /// Whether `AdamWOptions.weightDecay` applies; without it the decay is 0.
     public let decays: Bool
+    /// Multiplies the rate given to `AdamW.update`.
     public let learningRateMultiplier: Double
 
     public init(name: String, master: Tensor, copy: Tensor?, gradient: Tensor, decays: Bool, learningRateMultiplier: Double) {
@@ -25,13 +28,18 @@ public struct OptimizedParameter: Sendable {
 
 /// AdamW's constants, as nanoGPT names them.
 public struct AdamWOptions: Sendable, Equatable {
+    /// What the mean of gradients keeps at each update, from 0 to below 1.
     public var beta1: Double
+    /// What the mean of squared gradients keeps at each update, from 0 to below 1.
     public var beta2: Double
+    /// Added to the square root that the step is divided by.
     public var epsilon: Double
+    /// Multiplies the learning rate in p -= lr * decay * p, for parameters whose `decays` is set.
     public var weightDecay: Double
     /// Largest global gradient norm; 0: no clipping.
     public var gradClip: Double
 
+    /// The defaults are nanoGPT's; epsilon is PyTorch's.
     public init(
         beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1, gradClip: Double = 1
     ) {
@@ -47,6 +55,7 @@ public struct AdamWOptions: Sendable, Equatable {
 ///
 /// The update count, norm, clip factor and finite flag are scalars of the step state, so an update never waits.
 public final class AdamW {
+    /// As given to `init`; later changes are not possible, since the device has them.
     public let options: AdamWOptions
     /// float32 moments, named `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`.
     public let moments: [(name: String, tensor: Tensor)]

@@ -3,18 +3,24 @@ import Foundation
 
 /// The learning rate of every update, counted from 0.
 public struct LearningRateSchedule: Sendable, Equatable {
+    /// What the rate does after the warm-up.
     public enum Shape: String, Sendable, CaseIterable {
         /// Half a cosine from the peak to the minimum.
         case cosine
+        /// A straight line from the peak to the minimum.
         case linear
+        /// The peak for ever: `minimum` and `decayIters` play no part.
         case constant
         /// Warm-up, stable, decay: the peak until the last fifth, then straight down (Hu et al., arXiv 2404.06395).
         case wsd
     }
 
     public let shape: Shape
+    /// Reached at update `warmupIters`.
     public let peak: Double
+    /// Reached at update `decayIters`; not used by `constant`.
     public let minimum: Double
+    /// Updates of linear rise, the first at peak / (warmupIters + 1); 0: none.
     public let warmupIters: Int
     /// The update at which the decay ends; the rate stays at the minimum after it.
     public let decayIters: Int

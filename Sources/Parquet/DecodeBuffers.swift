@@ -43,6 +43,7 @@ public final class DecodeBuffers {
     private var gzip: OpaquePointer?
     private var zstd: OpaquePointer?
 
+    /// Opens no codec yet; the first page that needs one does.
     public init() {}
 
     deinit {

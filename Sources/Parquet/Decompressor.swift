@@ -6,6 +6,7 @@ public struct DecompressionError: Error, CustomStringConvertible, Equatable, Sen
     public let kind: Decompressor.Kind
     /// Bytes of compressed input that were understood before the problem.
     public let offset: Int
+    /// Ends the message, behind the offset.
     public let reason: String
 
     public var description: String { "cannot decompress the \(kind.rawValue) stream at byte \(offset): \(reason)" }

@@ -2,6 +2,7 @@
 
 /// Says where a Parquet file could not be read, what was found there and what would be valid.
 public struct ParquetError: Error, CustomStringConvertible, Equatable, Sendable {
+    /// What a caller can tell apart without reading the message.
     public enum Kind: String, Sendable {
         /// The file does not have Parquet's marks at its ends.
         case notParquet
@@ -18,6 +19,7 @@ public struct ParquetError: Error, CustomStringConvertible, Equatable, Sendable 
     }
 
     public let kind: Kind
+    /// As given to `ParquetFile`.
     public let path: String
     /// The column's dotted path, when one was being read.
     public let column: String?
@@ -25,6 +27,7 @@ public struct ParquetError: Error, CustomStringConvertible, Equatable, Sendable 
     public let rowGroup: Int?
     /// The byte in the file at which the trouble begins; for what lies inside a compressed page, where the page begins.
     public let offset: Int?
+    /// What is in the file at that place, or what was asked for in vain.
     public let found: String
     /// What is valid there, or what to do.
     public let valid: String

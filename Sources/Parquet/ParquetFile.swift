@@ -3,6 +3,7 @@ import Storage
 
 /// A column that can be read: made by `ParquetFile.byteArrayColumn(named:)`.
 public struct ByteArrayColumn: Sendable, Equatable {
+    /// A BYTE_ARRAY of which a row has at most one.
     public let descriptor: ColumnDescriptor
     /// Its place among the file's leaf columns.
     public let index: Int
@@ -15,15 +16,18 @@ public struct ByteArrayColumn: Sendable, Equatable {
 ///
 /// Source: https://parquet.apache.org/docs/file-format/ and parquet.thrift of https://github.com/apache/parquet-format
 public final class ParquetFile: Sendable {
+    /// As given to `init`; errors name it.
     public let path: String
     private let file: MappedFile
     private let footer: Footer
 
     /// The leaf columns, in the file's order.
     public var schema: [ColumnDescriptor] { footer.columns }
+    /// In the file's order, which `forEachValue` counts from 0.
     public var rowGroups: [RowGroupMetadata] { footer.rowGroups }
     /// Rows of all row groups.
     public var rowCount: Int { footer.rowCount }
+    /// The footer's pairs; of a key that comes twice, the last value.
     public var keyValueMetadata: [String: String] { footer.keyValueMetadata }
     /// The program that wrote the file, when it says so.
     public var createdBy: String? { footer.createdBy }

@@ -2,6 +2,7 @@
 
 /// How a column's values are stored (parquet.thrift, `Type`).
 public enum PhysicalType: Int32, Sendable, CustomStringConvertible {
+    /// Numbered from 0, as in parquet.thrift.
     case boolean, int32, int64, int96, float, double, byteArray, fixedLengthByteArray
 
     /// The format's own name, such as `BYTE_ARRAY`.
@@ -21,11 +22,13 @@ public enum PhysicalType: Int32, Sendable, CustomStringConvertible {
 
 /// Whether a row has one value, at most one, or any number (parquet.thrift, `FieldRepetitionType`).
 public enum Repetition: Int32, Sendable {
+    /// Numbered from 0: one value, at most one, any number.
     case required, optional, repeated
 }
 
 /// What compresses a column's pages (parquet.thrift, `CompressionCodec`).
 public enum CompressionCodec: Int32, Sendable, CustomStringConvertible {
+    /// Numbered from 0; pages in lzo, brotli and the older lz4 are not read.
     case uncompressed, snappy, gzip, lzo, brotli, lz4, zstd, lz4Raw
 
     /// The format's own name, such as `LZ4_RAW`.
@@ -45,8 +48,11 @@ public enum CompressionCodec: Int32, Sendable, CustomStringConvertible {
 
 /// How a page's values are written (parquet.thrift, `Encoding`).
 public enum Encoding: Int32, Sendable, CustomStringConvertible {
+    /// Values one after the other, byte arrays behind their lengths of 4 bytes.
     case plain = 0
+    /// Numbers 2 to 7; the format gave 1 up.
     case plainDictionary = 2, rle, bitPacked, deltaBinaryPacked, deltaLengthByteArray, deltaByteArray
+    /// Numbers 8 and 9.
     case rleDictionary, byteStreamSplit
 
     /// The format's own name, such as `RLE_DICTIONARY`.
@@ -90,6 +96,7 @@ public struct ColumnDescriptor: Sendable, Equatable {
 public struct ColumnChunkMetadata: Sendable, Equatable {
     /// The codec's number; `codec` is nil when it is unknown.
     public let codecCode: Int32
+    /// nil when `codecCode` is a number that parquet.thrift does not have.
     public var codec: CompressionCodec? { CompressionCodec(rawValue: codecCode) }
     /// Values including nulls.
     public let valueCount: Int
@@ -101,11 +108,13 @@ public struct ColumnChunkMetadata: Sendable, Equatable {
     public let offset: Int
     /// The other file that holds the pages, when it is not this one.
     public let externalPath: String?
+    /// Whether the pages are encrypted; such columns are not read.
     public let isEncrypted: Bool
 }
 
 /// What the footer says about one row group.
 public struct RowGroupMetadata: Sendable, Equatable {
+    /// The same for all its columns.
     public let rowCount: Int
     /// Bytes of all columns before compression.
     public let uncompressedSize: Int

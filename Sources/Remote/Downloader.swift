@@ -15,6 +15,7 @@ public struct Downloader: Sendable {
     /// Told sentences that a person should read.
     public var note: @Sendable (String) -> Void = { _ in }
 
+    /// Sets the token alone; without one, requests carry none.
     public init(token: @escaping @Sendable (_ url: String) -> String? = { _ in nil }) { self.token = token }
 
     /// Why a try failed although another may succeed.

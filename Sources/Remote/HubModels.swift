@@ -8,6 +8,7 @@ public struct HubModels: Sendable {
     public struct Address: Sendable, Equatable {
         /// OWNER/NAME
         public let repository: String
+        /// A branch, tag or commit; `main` when the text names none.
         public let revision: String
 
         /// OpenAI's models under the names that nanoGPT gives them.

@@ -6,6 +6,7 @@ import Storage
 public struct RemoteFile: Sendable, Equatable {
     /// What messages and manifests call it; names one content for ever where the server allows that.
     public var name: String
+    /// `https://`, or `http://` to this machine.
     public var url: String
     /// Bytes, when the server says so.
     public var size: Int?

@@ -5,12 +5,15 @@ import CHash
 public struct SHA256: Sendable {
     private var state = apus_sha256_t()
 
+    /// Holds no bytes yet.
     public init() { apus_sha256_init(&state) }
 
+    /// Takes the next piece, of any size; not after `finalize`.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         apus_sha256_update(&state, bytes.baseAddress, bytes.count)
     }
 
+    /// Takes the next piece; what is not contiguous in memory is copied first.
     public mutating func update(_ bytes: some Sequence<UInt8>) {
         if bytes.withContiguousStorageIfAvailable({ update(UnsafeRawBufferPointer($0)) }) == nil {
             Array(bytes).withUnsafeBytes { update($0) }
@@ -31,17 +34,21 @@ public struct SHA256: Sendable {
         return hexadecimal(hash.finalize())
     }
 
+    /// 64 lower-case hexadecimal digits.
     public static func hex(of bytes: [UInt8]) -> String { bytes.withUnsafeBytes { hex(of: $0) } }
 
+    /// 64 lower-case hexadecimal digits, of the text as UTF-8.
     public static func hex(of text: String) -> String { hex(of: Array(text.utf8)) }
 }
 
 /// Computes CRC-32C (Castagnoli) of bytes that come piece by piece.
 public struct CRC32C: Sendable {
+    /// Of the bytes so far; 0 before the first.
     public private(set) var value: UInt32 = 0
 
     public init() {}
 
+    /// Takes the next piece, of any size.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         value = apus_crc32c(value, bytes.baseAddress, bytes.count)
     }

@@ -5,10 +5,15 @@ import Foundation
 ///
 /// Every function returns what the system call returns and leaves its error in `errno`.
 public struct FileCalls: Sendable {
+    /// open(2): a file descriptor, -1 on failure.
     public var open: @Sendable (_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32
+    /// write(2): bytes written, perhaps fewer than `count`; -1 on failure.
     public var write: @Sendable (_ file: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int
+    /// fsync(2): 0, -1 on failure.
     public var fsync: @Sendable (_ file: Int32) -> Int32
+    /// close(2): 0, -1 on failure.
     public var close: @Sendable (_ file: Int32) -> Int32
+    /// rename(2), which replaces what `to` names: 0, -1 on failure.
     public var rename: @Sendable (_ from: String, _ to: String) -> Int32
 
     /// The system's own calls.
@@ -39,7 +44,9 @@ public struct FileCalls: Sendable {
 /// A writer that is dropped without `commit` removes its temporary file: the final name shows
 /// the old file or the complete new one, never a part.
 public final class AtomicFileWriter {
+    /// The final name, which only `commit` gives.
     public let path: String
+    /// `path` with `.tmp-` and the process's id behind it.
     public let temporaryPath: String
     /// Bytes written so far.
     public private(set) var count = 0
@@ -75,10 +82,12 @@ public final class AtomicFileWriter {
         count += bytes.count
     }
 
+    /// Writes a text as UTF-8, without a line end of its own.
     public func write(_ text: String) throws {
         try Array(text.utf8).withUnsafeBytes { try write($0) }
     }
 
+    /// - Throws: `FileError`; the final name is untouched.
     public func write(_ data: Data) throws { try data.withUnsafeBytes { try write($0) } }
 
     /// Flushes to the disk and gives the file its final name.

@@ -3,11 +3,13 @@ import Foundation
 
 /// Says which file could not be used, what was tried, why, and what to do next.
 public struct FileError: Error, CustomStringConvertible, LocalizedError, Equatable {
+    /// Relative or absolute, as the caller gave it.
     public let path: String
     /// What was tried, as in "cannot `open`".
     public let operation: String
     /// The system's error number, 0 when the system did not refuse.
     public let code: Int32
+    /// Why, and what to do when that is known; ends the message.
     public let reason: String
 
     public init(path: String, operation: String, code: Int32 = 0, reason: String) {

@@ -3,7 +3,9 @@ import Foundation
 
 /// A file mapped read-only into memory; its pages are read when they are touched.
 public final class MappedFile: Sendable {
+    /// As given to `init`, whether or not there is such a file.
     public let path: String
+    /// Bytes; an empty file is not mapped.
     public let count: Int
     // SAFETY: the mapping is read-only, lives until deinit and is never remapped, so any thread may read it.
     nonisolated(unsafe) private let base: UnsafeMutableRawPointer?

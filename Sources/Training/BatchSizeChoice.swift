@@ -9,13 +9,17 @@ import Modeling
 public struct BatchSizeChoice: Sendable {
     /// What can be run, with the memory it takes.
     public struct Candidate: Sendable {
+        /// The given one with other batch_size and gradient_accumulation_steps, and perhaps recomputation.
         public let setup: RunSetup
+        /// Its plan, which fitted what was available.
         public let memory: RunMemory
     }
 
     /// What was found: the setup to run, and tokens a second of every size that was measured.
     public struct Result: Sendable {
+        /// The fastest measured; the only candidate when there was just one.
         public let setup: RunSetup
+        /// In the order measured, smallest first; empty when there was just one candidate.
         public let measured: [(batchSize: Int, tokensPerSecond: Double)]
     }
 

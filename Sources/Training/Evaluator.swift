@@ -12,6 +12,7 @@ public struct Evaluation: Sendable, Equatable {
     public var standardError: Double?
     /// Tokens predicted.
     public var tokens: Int
+    /// Blocks read: fewer than asked for when the split has fewer.
     public var blocks: Int
 
     /// Bits per UTF-8 byte of the texts behind the tokens predicted.

@@ -10,7 +10,9 @@ import Storage
 /// Apus goes on with it in the same folder: `adopt` adds a run.json and a first checkpoint made of `ckpt.pt`, which itself is only
 /// read. From there on the run is resumed like any other.
 public struct NanoGPTRun: Sendable {
+    /// nanoGPT's out_dir, where `ckpt.pt` lies.
     public let folder: String
+    /// What `ckpt.pt` holds; the file itself is only read.
     public let checkpoint: NanoGPTCheckpoint
     /// Stored settings that Apus does not know, with those that only concern nanoGPT's process left out.
     public let unknownSettings: [String]

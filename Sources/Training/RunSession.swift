@@ -8,7 +8,9 @@ import Storage
 
 /// A run folder in use by this process: its lock, metrics and checkpoints.
 public final class RunSession {
+    /// Locked for this process as long as the session lives.
     public let folder: RunFolder
+    /// What run.json says.
     public let record: RunRecord
     /// Step of the newest checkpoint that this process wrote or went on from.
     public private(set) var lastSaved: Int?
@@ -60,6 +62,7 @@ public final class RunSession {
 
     /// What a resumed run starts from.
     public struct Resumption {
+        /// Has the folder's lock already.
         public let session: RunSession
         /// nil when the run ended before its first checkpoint: it starts again from step 0.
         public let checkpoint: LoadedCheckpoint?

@@ -10,9 +10,13 @@ import RunLog
 public struct RunSetup: Sendable {
     /// Resolved: every value stands for itself.
     public private(set) var config: RunConfig
+    /// Of the resolved `config`, the vocabulary's padding included.
     public let model: GPTConfig
+    /// The folder `data`, or `data/` and the name in `dataset`.
     public let dataset: TokenDataset
+    /// Of matrix products and activations, from `config.dtype`.
     public let dtype: DType
+    /// From `config.recompute`; `BatchSizeChoice` may turn it on.
     public private(set) var recompute: Recompute
 
     /// From this many ids on, the vocabulary matrix is padded to a multiple of 64 rows, as nanoGPT pads 50257 to 50304:
@@ -81,12 +85,14 @@ public struct RunSetup: Sendable {
             vocabSize: config.vocabSize, bias: config.bias, dropout: config.dropout, activation: activation)
     }
 
+    /// From lr_schedule, learning_rate, min_lr, warmup_iters and lr_decay_iters.
     public var schedule: LearningRateSchedule {
         LearningRateSchedule(
             shape: LearningRateSchedule.Shape(rawValue: config.lrSchedule) ?? .cosine, peak: config.learningRate,
             minimum: config.minLr, warmupIters: config.warmupIters, decayIters: config.lrDecayIters)
     }
 
+    /// From beta1, beta2, weight_decay and grad_clip; epsilon is the default.
     public var optimizer: AdamWOptions {
         AdamWOptions(
             beta1: config.beta1, beta2: config.beta2, weightDecay: config.weightDecay, gradClip: config.gradClip)
@@ -101,7 +107,9 @@ public struct RunSetup: Sendable {
 
 /// What a run will take in memory, by part, in bytes.
 public struct RunMemory: Sendable, Equatable {
+    /// Weights, gradients, activations and workspace.
     public var model: GPT.Memory
+    /// AdamW's two float32 moments of every parameter.
     public var optimizer: Int
     /// The program itself, its stacks and the buffers of the loader and of checkpoints.
     public var overhead: Int
@@ -110,6 +118,7 @@ public struct RunMemory: Sendable, Equatable {
     /// There is room for the run and not for the copy, so that checkpoints hold up training.
     public var copyLeftOut: Bool
 
+    /// What is compared with the memory that is available; bytes.
     public var total: Int { model.total + optimizer + copy + overhead }
 
     /// What a run on this backend will take, before anything is allocated.

@@ -9,14 +9,18 @@ import RunLog
 
 /// How a run ended.
 public enum TrainingOutcome: String, Sendable {
+    /// All of max_iters are made; or the caller asked to stop before that.
     case completed, interrupted
 }
 
 /// The training loop: data in, events out, checkpoints on the way. It prints nothing and knows no concrete backend.
 public final class Trainer {
     public let setup: RunSetup
+    /// float32 masters that the optimizer updates in place, and their bfloat16 copies if there are any.
     public let weights: GPTWeights
+    /// For micro-batches of batch_size x block_size, with gradients.
     public let model: GPT
+    /// Holds the float32 moments.
     public let optimizer: AdamW
     /// Updates completed.
     public internal(set) var step = 0

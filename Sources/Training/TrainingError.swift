@@ -6,6 +6,7 @@ public struct TrainingError: Error, CustomStringConvertible, Equatable {
     public let isUsage: Bool
     public let description: String
 
+    /// Takes a sentence that says what is wrong and what to do.
     public init(_ description: String, isUsage: Bool = false) {
         self.description = description
         self.isUsage = isUsage

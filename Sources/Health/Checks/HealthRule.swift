@@ -36,6 +36,7 @@ public struct HealthRule: Sendable {
 
 /// Every rule, in the order of the report's table.
 public enum HealthRules {
+    /// Their ids are the keys of the catalogue's `check.<id>` and `rule.<id>`.
     public static let all: [HealthRule] = [
         // The result
         .lossExpected, .tooGood, .documents, .vocabulary, .duplicates, .trainValGap, .validationPower, .epochs,

@@ -4,9 +4,12 @@ import RunLog
 
 /// Says in a sentence why there is nothing to report on.
 public struct HealthInputError: Error, CustomStringConvertible, Equatable {
+    /// The file or folder as it was asked for.
     public let path: String
+    /// A clause for people, mostly with what to do about it.
     public let reason: String
 
+    /// `description` puts both into one sentence.
     public init(path: String, reason: String) {
         self.path = path
         self.reason = reason

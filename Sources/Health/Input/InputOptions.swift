@@ -16,6 +16,7 @@ public struct InputOptions: Sendable {
     /// A dataset folder (`--data DIR`), whose dataset.json holds the audit.
     public var dataPath: String?
 
+    /// Nothing is added: the record speaks for itself.
     public init() {}
 
     /// - Throws: `ConfigError` when the configuration file cannot be read.

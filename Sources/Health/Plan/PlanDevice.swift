@@ -3,6 +3,7 @@ import RunLog
 
 /// What a plan needs to know of the machine that will train.
 public struct PlanDevice: Sendable {
+    /// The card's name in the table, or the CPU's for people.
     public var name: String
     /// Bytes that a run may take; nil when unknown.
     public var memoryBytes: Double?

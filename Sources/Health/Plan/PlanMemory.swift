@@ -5,15 +5,18 @@ import RunLog
 public struct PlanMemory: Sendable, Equatable {
     /// float32 masters, and the copy in bfloat16 where there is one.
     public var weights: Double
+    /// float32: four bytes a parameter.
     public var gradients: Double
     /// AdamW's two moments.
     public var optimizer: Double
+    /// What the backward pass needs of one micro-batch; less with recomputation.
     public var activations: Double
     /// The chunk of logits that exists at a time.
     public var classifier: Double
     /// Workspaces of libraries and operations, and the program itself.
     public var workspace: Double
 
+    /// Every part in bytes; `gpu(_:)` works them out for a card.
     public init(weights: Double, gradients: Double, optimizer: Double, activations: Double, classifier: Double, workspace: Double)
     {
         self.weights = weights
@@ -24,6 +27,7 @@ public struct PlanMemory: Sendable, Equatable {
         self.workspace = workspace
     }
 
+    /// Bytes; to be compared with the device's memory.
     public var total: Double { weights + gradients + optimizer + activations + classifier + workspace }
 
     /// The parts with their names in the catalogue and the JSON.

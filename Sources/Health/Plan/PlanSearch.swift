@@ -4,6 +4,7 @@ import RunLog
 
 /// A model and a length that use a budget of hours.
 public struct PlanCandidate: Sendable {
+    /// Fits into the device's memory and has an expected loss.
     public var plan: RunPlan
     /// What to set, as options of `apus train`.
     public var options: String {

@@ -6,43 +6,58 @@ import RunLog
 public struct RunPlan: Sendable {
     /// With the micro-batch that fits; every key stands for itself.
     public var config: RunConfig
+    /// As `PlanDevice` names it.
     public var deviceName: String
     /// nanoGPT's count: everything but the position table, the vocabulary matrix once.
     public var parameters: Double
     /// All trained numbers.
     public var parametersTotal: Double
+    /// The blocks and the final norm alone.
     public var parametersNonEmbedding: Double
+    /// Forward and backward, as nanoGPT counts: 6 N + 12 L C T; recomputation is not in it.
     public var flopsPerToken: Double
     /// Of the whole run; nil when max_iters is not set.
     public var tokens: Double?
+    /// The same for every micro-batch that was tried.
     public var tokensPerStep: Double { Double(config.tokensPerStep) }
+    /// Bytes by part, for the micro-batch in `config`.
     public var memory: PlanMemory
+    /// What a run may take on the device; nil when unknown.
     public var availableBytes: Double?
     /// Whether `memory` fits into the device; true when its memory is unknown.
     public var fits: Bool
     /// The micro-batch the configuration asked for, when it had to be changed.
     public var askedBatchSize: Int?
+    /// Evaluations left out; nil when the device's peak is unknown.
     public var tokensPerSecond: Double?
+    /// Training and evaluations; nil when the speed or the number of tokens is unknown.
     public var hours: Double?
+    /// The card alone, at its board power; nil without `hours` and for a CPU, whose power is unknown.
     public var kilowattHours: Double?
+    /// Share of the device's peak that training is taken to reach, of one.
     public var efficiency: Double
+    /// Why that share, in a sentence.
     public var efficiencyBasis: Message
+    /// Its band is nil without max_iters or a reference, or when a standard deviation exceeds 0.2 nats.
     public var expectation: Expectation
     /// The usual range of the peak learning rate.
     public var goodRate: ExpectedRange?
     /// Tokens a step of best final loss.
     public var goodTokensPerStep: Double?
+    /// What is better mended before the run starts.
     public var warnings: [Message]
     /// What the plan takes on trust.
     public var notes: [Message]
     /// The best models for a budget of hours, the best first; empty when none was asked for.
     public var search: [PlanCandidate] = []
 
+    /// nil when max_iters is not set; about 20 is compute-optimal.
     public var tokensPerParameter: Double? { tokens.map { $0 / max(parameters, 1) } }
 }
 
 /// A question to the planner.
 public struct PlanRequest: Sendable {
+    /// A vocabulary of 0 is filled in: 65 for characters, else 50304.
     public var config: RunConfig
     /// Different tokens there are to train on; nil when unknown.
     public var uniqueTokens: Double?
@@ -51,15 +66,18 @@ public struct PlanRequest: Sendable {
     /// What the data set's folder says of its tokens: "gpt2", "char", "bpe".
     public var tokenizer: String?
 
+    /// Nothing is known of the data, and no search is asked for.
     public init(_ config: RunConfig) { self.config = config }
 }
 
 /// Plans runs on a device.
 public struct RunPlanner: Sendable {
+    /// Gives the memory, the speed and the power of every plan.
     public let device: PlanDevice
     /// Nats of standard deviation beyond which no loss is told.
     static let largestSigma = 0.2
 
+    /// Touches no device: the plan is arithmetic on what is stated of it.
     public init(_ device: PlanDevice) { self.device = device }
 
     /// - Parameter request: its configuration's n_head must divide n_embd.

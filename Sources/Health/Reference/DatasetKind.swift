@@ -2,13 +2,17 @@
 
 /// The public data sets that rules know something about, told from the names people give them.
 public enum DatasetKind: String, Sendable, Equatable {
+    /// What the law was fitted on.
     case fineweb = "FineWeb"
+    /// Ends about 0.27 nats below FineWeb.
     case finewebEdu = "FineWeb-Edu"
+    /// Ends about 0.20 nats below the law with the plain recipe; 9.04e9 tokens.
     case openwebtext = "OpenWebText"
     /// Text at character level, such as nanoGPT's shakespeare_char.
     case characters
     /// Small single texts and other data sets without a reference.
     case other
+    /// No name, or one that no rule recognises.
     case unknown
 
     /// - Parameter name: a data set's name or path, such as "data/fineweb_edu" or "fineweb10B".

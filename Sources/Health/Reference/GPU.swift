@@ -2,13 +2,17 @@
 
 /// A GPU's datasheet figures.
 public struct GPU: Sendable, Equatable {
+    /// Without "NVIDIA": "GeForce RTX 4070".
     public let name: String
     /// Dense matrix products with float32 accumulation, TFLOP/s; nil where the card lacks the format.
     public let bf16Tflops, fp16Tflops, tf32Tflops, fp32Tflops: Double?
     /// GB by variant.
     public let memoryGB: [Double]
+    /// Memory bandwidth, GB/s.
     public let bandwidthGBs: Double?
+    /// Of the peaks; fair for what llm.c's formula gives.
     public let confidence: Confidence
+    /// Where the peaks come from.
     public let source: String
 
     init(

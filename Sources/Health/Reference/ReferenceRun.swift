@@ -2,17 +2,23 @@
 
 /// A public training run's end point, with its source.
 public struct ReferenceRun: Sendable, Equatable {
+    /// GPT-2's body; the same with rotary positions; RoPE with RMSNorm, QK-norm and the like.
     public enum Architecture: String, Sendable { case gpt2, rope, modern }
 
+    /// Project, size and date or record, for people.
     public let name: String
+    /// As in n_layer, n_head and n_embd.
     public let layers, heads, width: Int
+    /// "AdamW", "Muon", "SOAP"; the expectation's recipe is told from it.
     public let optimizer: String
     /// Peak learning rate of AdamW runs, where it is known.
     public let rate: Double?
     public let architecture: Architecture
+    /// As `DatasetKind` reads names.
     public let dataset: String
     /// Tokens a step.
     public let batch: Double
+    /// Training tokens by the end of the decay.
     public let tokens: Double
     /// Validation loss, nats per GPT-2 token.
     public let loss: Double
@@ -20,7 +26,9 @@ public struct ReferenceRun: Sendable, Equatable {
     public let isFitted: Bool
     /// Whether it uses parts that no offset describes: extra embeddings, skips, document masks, other context lengths.
     public let isSpecial: Bool
+    /// How surely the source states the loss and the settings.
     public let confidence: Confidence
+    /// The log, script or page that states the end point.
     public let source: String
 
     init(
@@ -45,6 +53,7 @@ public struct ReferenceRun: Sendable, Equatable {
         self.source = source
     }
 
+    /// Those the law was fitted to, and those that check it.
     public static var all: [ReferenceRun] { table }
 
     /// The run as facts, as far as the source tells, for holding the expectation against it.

@@ -8,9 +8,12 @@ import Foundation
 /// in the checks. N is nanoGPT's "number of parameters" (without the position table, vocabulary matrix once); D the tokens by
 /// the end of a schedule that decays to a tenth of the peak or less.
 public struct ScalingLaw: Sendable {
+    /// E in nats; A and its exponent for parameters, B and its exponent for tokens.
     public let e, a, alpha, b, beta: Double
 
+    /// The fit that every expectation starts from; `sigma` says how far it holds.
     public static let fineweb = ScalingLaw(e: 2.123, a: 137.0, alpha: 0.27802, b: 1345.8, beta: 0.36145)
+    /// For reports: what the fit rests on.
     public static let source =
         "law fitted to public decayed runs on FineWeb (llm.c, modded-nanogpt, nanogpt-speedrun); form: Hoffmann, arXiv 2203.15556"
 

@@ -3,11 +3,14 @@ import Foundation
 
 /// A report with the run's own facts beside it: everything that a page, a text or the JSON shows.
 public struct ReportDocument: Sendable {
+    /// The judgement; language comes in when it is rendered.
     public var report: HealthReport
+    /// The record that the report was made from; gives the settings.
     public var facts: RunFacts
     /// Share of this machine's measured matmul ceiling that the run reached; for runs that log it.
     public var ceilingFraction: Double?
 
+    /// The facts must be those that the report was made from.
     public init(report: HealthReport, facts: RunFacts, ceilingFraction: Double? = nil) {
         self.report = report
         self.facts = facts
