@@ -6,6 +6,7 @@ import Storage
 public struct CheckpointManifest: Codable, Sendable, Equatable {
     /// One file of a checkpoint: its size in bytes and its CRC-32C.
     public struct File: Codable, Sendable, Equatable {
+        /// A plain file name inside the checkpoint's folder.
         public let name: String
         /// Size in bytes.
         public let bytes: Int
@@ -13,6 +14,7 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
         public let crc32c: String
     }
 
+    /// At most `CheckpointState.currentFormatVersion`; a newer one is refused.
     public let formatVersion: Int
     /// Updates completed.
     public let step: Int
@@ -21,6 +23,7 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     public let sequence: Int
     /// When it was committed, ISO 8601, UTC.
     public let created: String
+    /// All but the manifest itself; the model and the state are always among them.
     public let files: [File]
     /// CRC-32C of this file's own text with these eight digits as zeros, so that the root of trust is checked as well.
     public internal(set) var manifestCRC32C: String
@@ -99,6 +102,7 @@ public struct CheckpointInfo: Sendable, Equatable {
     public let name: String
     /// Path of its folder.
     public let path: String
+    /// As read from the folder; its own checksum is right, those of the files are checked by `CheckpointStore.verify`.
     public let manifest: CheckpointManifest
     /// Whether `latest` names it.
     public let isLatest: Bool
@@ -113,7 +117,9 @@ public struct CheckpointInfo: Sendable, Equatable {
 
 /// A checkpoint folder that cannot be used, and why.
 public struct SkippedCheckpoint: Sendable, Equatable {
+    /// Of its folder, inside `checkpoints/`.
     public let name: String
+    /// A sentence for people, such as what a checksum should have been.
     public let reason: String
 
     public init(name: String, reason: String) {
@@ -124,10 +130,12 @@ public struct SkippedCheckpoint: Sendable, Equatable {
 
 /// An open checkpoint.
 public struct LoadedCheckpoint: Sendable {
+    /// Where the checkpoint lies, and its manifest.
     public let info: CheckpointInfo
     /// Weights, float32, under nanoGPT's names.
     public let model: SafetensorsFile
     /// `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`, float32.
     public let optimizer: SafetensorsFile
+    /// From `state.json`; its step is the manifest's.
     public let state: CheckpointState
 }

@@ -7,6 +7,7 @@ public struct CheckpointState: Codable, Sendable, Equatable {
     /// The newest layout of `state.json` and `manifest.json` that this code writes and reads.
     public static let currentFormatVersion = 1
 
+    /// The layout of this file; a newer one than `currentFormatVersion` is refused.
     public var formatVersion = CheckpointState.currentFormatVersion
     /// Updates completed.
     public var step: Int
@@ -25,6 +26,7 @@ public struct CheckpointState: Codable, Sendable, Equatable {
     /// Whatever else the trainer wants back.
     public var extra: [String: String]
 
+    /// By default a run before its first evaluation.
     public init(
         step: Int, tokensSeen: Int, nextSample: Int, seed: UInt64, bestValLoss: Double? = nil, bestStep: Int? = nil,
         configFingerprint: String = "", extra: [String: String] = [:]

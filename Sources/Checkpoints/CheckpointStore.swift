@@ -10,13 +10,17 @@ import Synchronization
 /// last, has reached the disk. Whatever interrupts a commit, the checkpoints committed before stay valid.
 /// One process writes (the trainer holds the run folder's lock), one thread at a time; any number may read meanwhile.
 public final class CheckpointStore: Sendable {
+    /// Weights, float32.
     public static let modelFile = "model.safetensors"
+    /// AdamW's two averages of every parameter, float32.
     public static let optimizerFile = "optimizer.safetensors"
+    /// A `CheckpointState` as JSON.
     public static let stateFile = "state.json"
 
     static let temporaryPrefix = ".tmp-"
     static let replacedPrefix = ".replaced-"
 
+    /// The folder that has, or gets, `checkpoints/`.
     public let runFolder: String
     /// The folder that holds the checkpoints' folders.
     public var folder: String { runFolder + "/checkpoints" }

@@ -3,17 +3,23 @@ import Storage
 
 /// A tokenizer as other programs' files want it: tables of texts, read from a `tokenizer.json`.
 public struct ExportTokenizer: Sendable {
+    /// What the tokens are made of.
     public enum Kind: Sendable {
+        /// Bytes joined by merges as GPT-2 does, or one token a character; anything that is no "BPE" counts as characters.
         case byteLevelBPE, characters
     }
 
     /// A token that stands outside the merges, such as `<|endoftext|>`.
     public struct Added: Sendable, Equatable {
+        /// From 0, below 2^24.
         public let id: Int
+        /// Its text as it stands, not in GPT-2's byte alphabet.
         public let content: String
+        /// True where `tokenizer.json` does not say.
         public let isSpecial: Bool
     }
 
+    /// From the `type` of the model in `tokenizer.json`.
     public let kind: Kind
     /// "gpt2", "bpe" or "char".
     public let name: String
@@ -24,6 +30,7 @@ public struct ExportTokenizer: Sendable {
     public let tokens: [String]
     /// Pairs of tokens, the first merged first; empty for characters.
     public let merges: [(left: String, right: String)]
+    /// From `added_tokens`; empty when there are none.
     public let added: [Added]
     /// The id of `<|endoftext|>`, or nil where there is none.
     public let endOfText: Int?

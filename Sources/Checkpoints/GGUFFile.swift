@@ -4,7 +4,9 @@ import Storage
 
 /// A tensor inside a GGUF file.
 public struct GGUFEntry: Sendable, Equatable {
+    /// As the file has it, such as "blk.0.attn_qkv.weight"; at most 64 bytes.
     public let name: String
+    /// How its elements lie in blocks.
     public let type: GGUFTensorType
     /// The slowest dimension first, as everywhere in Apus; the file has the fastest first.
     public let shape: [Int]
@@ -27,8 +29,11 @@ public final class GGUFFile: Sendable {
     static let longestKey = 65535
     static let largestAlignment = 1 << 20
 
+    /// As it was given, for errors.
     public let path: String
+    /// 2 or 3; others are refused.
     public let version: Int
+    /// By key, such as "general.architecture".
     public let metadata: [String: GGUFValue]
     /// The tensors in the order of their data.
     public let entries: [GGUFEntry]
@@ -66,6 +71,7 @@ public final class GGUFFile: Sendable {
         self.index = index
     }
 
+    /// nil when the file has no tensor of that name.
     public func entry(_ name: String) -> GGUFEntry? { index[name].map { entries[$0] } }
 
     /// The bytes of one of this file's entries; valid as long as this object lives.

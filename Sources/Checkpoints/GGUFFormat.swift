@@ -4,14 +4,20 @@ import Storage
 
 /// How a GGUF file stores the elements of a tensor: in blocks of `blockSize` elements that take `blockBytes` bytes.
 public struct GGUFTensorType: Sendable, Equatable {
+    /// ggml's number for the type, as tensor descriptions store it.
     public let code: UInt32
     /// ggml's name, such as "Q8_0".
     public let name: String
+    /// Elements of a block; 1 for plain numbers.
     public let blockSize: Int
+    /// Size of a block in the file, scales included.
     public let blockBytes: Int
 
+    /// ggml's type 0, 4 bytes an element.
     public static let f32 = GGUFTensorType(code: 0, name: "F32", blockSize: 1, blockBytes: 4)
+    /// ggml's type 1, IEEE half precision, 2 bytes an element.
     public static let f16 = GGUFTensorType(code: 1, name: "F16", blockSize: 1, blockBytes: 2)
+    /// ggml's type 30, bfloat16, 2 bytes an element.
     public static let bf16 = GGUFTensorType(code: 30, name: "BF16", blockSize: 1, blockBytes: 2)
     /// Blocks of 32 numbers: one float16 scale, then 32 signed bytes.
     public static let q8_0 = GGUFTensorType(code: 8, name: "Q8_0", blockSize: 32, blockBytes: 34)
@@ -62,15 +68,24 @@ enum GGUFScalar: UInt32 {
 
 /// A value of a GGUF file's metadata.
 public enum GGUFValue: Sendable {
+    /// Of any whole-number type, whatever its width.
     case integer(Int)
+    /// Of float32 or float64.
     case number(Double)
+    /// One byte in the file.
     case bool(Bool)
+    /// UTF-8.
     case string(String)
+    /// Elements of one type.
     case array(GGUFArray)
 
+    /// nil for every other type, floating-point numbers included.
     public var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+    /// nil for every other type, numbers 0 and 1 included.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// nil for every other type.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// nil for every other type.
     public var array: GGUFArray? { if case .array(let value) = self { value } else { nil } }
 
     /// The value of a number of either kind.

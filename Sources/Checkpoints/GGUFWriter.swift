@@ -6,21 +6,30 @@ import Storage
 public enum GGUFWriter {
     /// A metadata value with the type that is written.
     public enum Value: Sendable {
+        /// GGUF's type 4.
         case uint32(UInt32)
+        /// GGUF's type 6.
         case float32(Float)
+        /// GGUF's type 7: one byte, 0 or 1.
         case bool(Bool)
+        /// GGUF's type 8: UTF-8 after its length.
         case string(String)
+        /// An array (type 9) of strings.
         case strings([String])
+        /// An array (type 9) of int32.
         case int32s([Int32])
     }
 
     /// A tensor and the type that it is written in.
     public struct Tensor: Sendable {
+        /// As llama.cpp looks for it, such as "token_embd.weight"; fewer than 64 bytes.
         public let name: String
+        /// What the float32 source is rounded to.
         public let type: GGUFTensorType
         /// Float32; the last dimension is a multiple of the type's block.
         public let source: TensorSource
 
+        /// `source` may be larger than memory; it is read a piece at a time.
         public init(name: String, type: GGUFTensorType, source: TensorSource) {
             self.name = name
             self.type = type

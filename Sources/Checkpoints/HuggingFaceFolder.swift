@@ -125,6 +125,7 @@ private struct TransposedMatrix: Sendable {
 
 /// A model in several safetensors files with an index.
 public final class ShardedSafetensors: Sendable {
+    /// Has `model.safetensors.index.json` and the files that it names.
     public let folder: String
     private let files: [String: SafetensorsFile]
     private let places: [String: String]

@@ -4,6 +4,7 @@ import Storage
 
 /// The forms in which a model can leave Apus.
 public enum ExportFormat: String, Sendable, CaseIterable {
+    /// Raw values are what `apus convert --to` takes.
     case nanoGPT = "nanogpt", huggingFace = "huggingface", safetensors, llmc, gguf
 
     /// What writes this form.
@@ -20,6 +21,7 @@ public enum ExportFormat: String, Sendable, CaseIterable {
 
 /// The element types that exported weights can have.
 public enum ExportDType: String, Sendable, CaseIterable {
+    /// Raw values are what `apus convert --dtype` takes.
     case float32, bfloat16, float16
     /// GGUF's blocks of 32 eight-bit numbers with one scale.
     case q8_0
@@ -49,12 +51,15 @@ public protocol ModelExporter: Sendable {
 }
 
 extension ModelExporter {
+    /// Without one of its own, a form does without a tokenizer.
     public var wantsTokenizer: Bool { false }
+    /// Without one of its own, a form writes to the path as it was named.
     public func destination(_ path: String) -> String { path }
 }
 
 /// What an export made.
 public struct ExportResult: Sendable, Equatable {
+    /// On disk, of the model's own files.
     public var bytes: Int
     /// Sentences about what the form could not hold as it is, for people: padding cut off, zeros written for biases.
     public var notes: [String]
@@ -69,6 +74,7 @@ public struct ExportResult: Sendable, Equatable {
 public struct ModelExport: Sendable {
     /// What people call it: a run folder's name.
     public var name: String
+    /// Sizes and activation; `tensors` follow from them.
     public var facts: ModelFacts
     /// All of `facts.parameters`, float32, in that order.
     public var tensors: [TensorSource]
@@ -76,6 +82,7 @@ public struct ModelExport: Sendable {
     public var optimizer: [TensorSource]
     /// nil where none is known.
     public var tokenizer: ExportTokenizer?
+    /// Empty when the source tells nothing.
     public var training: TrainingFacts
 
     public init(
@@ -112,12 +119,15 @@ public struct TrainingFacts: Sendable {
     public var step: Int?
     /// Updates that the optimizer made; fewer than `step` when some were skipped. nil: the same.
     public var optimizerStep: Int?
+    /// Training tokens since step 0; nil where the source does not count them.
     public var tokensSeen: Int?
     /// Lowest validation loss of the run up to here, nats per token.
     public var bestValLoss: Double?
     /// The last evaluation's mean losses, nats per token, and bits per byte of the validation texts.
     public var trainLoss: Double?
+    /// Mean over the validation split, nats per token.
     public var valLoss: Double?
+    /// nil where the bytes of the validation texts are not known.
     public var valBitsPerByte: Double?
     /// The run's configuration, under nanoGPT's names.
     public var settings: [(key: String, value: PyTorchValue)] = []
@@ -126,6 +136,7 @@ public struct TrainingFacts: Sendable {
     /// The program that trained it, such as "Apus 0.1.0".
     public var program: String?
 
+    /// Nothing is known.
     public init() {}
 
     /// A setting's value; nil when it is not known.

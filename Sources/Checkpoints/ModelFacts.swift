@@ -3,16 +3,22 @@ import Storage
 
 /// What must be known of a GPT besides its weights, under nanoGPT's names.
 public struct ModelFacts: Sendable, Equatable {
+    /// Transformer blocks, at most 10,000.
     public var nLayer: Int
+    /// Attention heads; divides `nEmbd`.
     public var nHead: Int
+    /// Width of the residual stream.
     public var nEmbd: Int
+    /// Context length in tokens: rows of the position table.
     public var blockSize: Int
     /// Rows of the vocabulary matrix, padding included.
     public var vocabSize: Int
+    /// Whether Linear and LayerNorm layers have biases.
     public var bias: Bool
     /// "gelu" (erf) or "gelu_tanh".
     public var activation: String
 
+    /// Nothing is checked here; sources check the sizes when they are opened.
     public init(
         nLayer: Int, nHead: Int, nEmbd: Int, blockSize: Int, vocabSize: Int, bias: Bool, activation: String = "gelu"
     ) {
@@ -33,6 +39,7 @@ public struct ModelFacts: Sendable, Equatable {
 
     /// A parameter as nanoGPT stores it.
     public struct Parameter: Sendable, Equatable {
+        /// Such as "transformer.h.0.attn.c_attn.weight".
         public let name: String
         /// Linear weights are [out, in].
         public let shape: [Int]

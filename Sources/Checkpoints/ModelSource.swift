@@ -5,7 +5,9 @@ import Storage
 
 /// Which of a run's checkpoints is meant.
 public enum CheckpointChoice: Sendable, Equatable {
+    /// The one with the lowest validation loss, or the one committed last.
     case best, latest
+    /// The one after that many updates, 0 or more.
     case step(Int)
 
     /// "best", "latest" or a number of updates; nil for anything else.
@@ -23,13 +25,17 @@ public enum CheckpointChoice: Sendable, Equatable {
 /// A model's sizes and float32 weights, wherever they come from: a run folder, a checkpoint folder, a nanoGPT `ckpt.pt`
 /// (or its folder), a Hugging Face GPT-2 folder, a GGUF file, an llm.c model, or a safetensors file with nanoGPT's names.
 public struct ModelSource: Sendable {
+    /// What a path turned out to be.
     public enum Kind: String, Sendable {
+        /// A run is a folder with `checkpoints/`, a checkpoint one folder in it; the others are other programs' forms.
         case run, checkpoint, nanoGPT = "nanogpt", huggingFace = "huggingface", safetensors, gguf, llmc
     }
 
     /// The file or folder that the weights come from.
     public let path: String
+    /// Found from the content of the folder or file, not from a choice.
     public let kind: Kind
+    /// Checked: all sizes are within bounds.
     public let facts: ModelFacts
     /// All parameters in nanoGPT's order, float32, names and shapes as `facts.parameters`.
     public let tensors: [TensorSource]

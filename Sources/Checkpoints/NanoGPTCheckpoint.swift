@@ -4,7 +4,9 @@ import Storage
 
 /// A `ckpt.pt` of nanoGPT's train.py: weights, sizes, optimizer state, and where the run stood.
 public struct NanoGPTCheckpoint: Sendable {
+    /// As it was given, for errors.
     public let path: String
+    /// From `model_args`; bias is true and activation "gelu" where they do not say.
     public let facts: ModelFacts
     /// The weights under nanoGPT's names, without the prefixes that torch.compile and DDP add, without masks and the tied head.
     public let tensors: [String: PyTorchTensor]
@@ -23,7 +25,9 @@ public struct NanoGPTCheckpoint: Sendable {
 
     /// AdamW's running averages for one parameter.
     public struct Moments: Sendable {
+        /// Mean of the gradients, of the parameter's shape.
         public let expAvg: PyTorchTensor
+        /// Mean of the squared gradients, of the parameter's shape.
         public let expAvgSq: PyTorchTensor
         /// Updates that the averages have seen.
         public let step: Int
@@ -31,10 +35,15 @@ public struct NanoGPTCheckpoint: Sendable {
 
     /// The constants of one parameter group.
     public struct Group: Sendable, Equatable {
+        /// `lr`; nil when the file does not say.
         public let learningRate: Double?
+        /// First of `betas`: decay of the gradients' mean; nil when the file does not say.
         public let beta1: Double?
+        /// Last of `betas`: decay of the squares' mean; nil when the file does not say.
         public let beta2: Double?
+        /// `eps`, added to the root of the squares' mean; nil when the file does not say.
         public let epsilon: Double?
+        /// `weight_decay`; nil when the file does not say.
         public let weightDecay: Double?
     }
 

@@ -4,6 +4,7 @@ import Storage
 
 /// Writes a `ckpt.pt` that nanoGPT's sample.py and train.py (`--init_from=resume`) read.
 public struct NanoGPTCheckpointWriter {
+    /// Become `model_args`.
     public let facts: ModelFacts
     /// Updates completed.
     public var iterNum: Int
@@ -11,12 +12,17 @@ public struct NanoGPTCheckpointWriter {
     public var optimizerStep: Int
     /// Nats per token; nil is written as nanoGPT's starting value, 1e9.
     public var bestValLoss: Double?
+    /// For `model_args`: 0 or more and below 1.
     public var dropout: Double
     /// AdamW's constants; the weight decay applies to matrices and embeddings.
     public var learningRate: Double
+    /// Decay of the gradients' mean.
     public var beta1: Double
+    /// Decay of the squares' mean.
     public var beta2: Double
+    /// Added to the root of the squares' mean.
     public var epsilon: Double
+    /// Written as 0 for the group of vectors (biases and norms).
     public var weightDecay: Double
     /// train.py's settings, for its `config` entry.
     public var config: [(key: String, value: PyTorchValue)]

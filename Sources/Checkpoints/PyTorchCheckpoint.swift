@@ -18,16 +18,25 @@ enum PyTorchStorage {
 
 /// A plain value of a PyTorch checkpoint.
 public indirect enum PyTorchValue: Sendable {
+    /// Python's None.
     case none
+    /// True or False; not an `integer` as in Python.
     case bool(Bool)
+    /// A whole number that fits 64 bits.
     case integer(Int)
+    /// A Python float; a whole number is an `integer`.
     case number(Double)
+    /// Python's str.
     case string(String)
+    /// Python's bytes.
     case bytes([UInt8])
+    /// Python's list, in order.
     case list([PyTorchValue])
+    /// Python's tuple, in order.
     case tuple([PyTorchValue])
     /// In the order in which the pickle has them; of equal keys the last counts.
     case dictionary([(key: PyTorchValue, value: PyTorchValue)])
+    /// A view of a storage in the file; the bytes are read only when asked for.
     case tensor(PyTorchTensor)
 
     /// The value of a text key; nil when this is no dictionary or has no such key.
@@ -36,9 +45,13 @@ public indirect enum PyTorchValue: Sendable {
         return pairs.last { $0.key.string == key }?.value
     }
 
+    /// nil for anything but a string.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// nil for anything but a whole number; see `number` for tensors of one element.
     public var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+    /// nil for anything but True and False.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// nil for anything but a tensor.
     public var tensor: PyTorchTensor? { if case .tensor(let value) = self { value } else { nil } }
 
     /// A number, also that of a tensor of one element.
@@ -62,6 +75,7 @@ public indirect enum PyTorchValue: Sendable {
 
 /// A tensor of a PyTorch checkpoint, mapped from the file.
 public struct PyTorchTensor: Sendable {
+    /// From the storage's class; bool is uint8.
     public let dtype: DType
     /// Empty for a scalar.
     public let shape: [Int]
@@ -184,6 +198,7 @@ public struct PyTorchTensor: Sendable {
 
 /// A checkpoint of torch.save, read without Python and without running its code: a zip file, or PyTorch's layout before 1.6.
 public final class PyTorchCheckpoint: Sendable {
+    /// As it was given, for errors.
     public let path: String
     /// What was saved.
     public let root: PyTorchValue

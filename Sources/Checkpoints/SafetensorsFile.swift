@@ -4,7 +4,9 @@ import Storage
 
 /// A tensor inside a safetensors file.
 public struct SafetensorsEntry: Sendable, Equatable {
+    /// The key in the header; each comes once.
     public let name: String
+    /// Element type; tensors of other types than Apus knows are in `otherTypes` instead.
     public let dtype: DType
     /// Empty for a scalar.
     public let shape: [Int]
@@ -23,6 +25,7 @@ public final class SafetensorsFile: Sendable {
     /// The longest header that readers accept, in bytes.
     public static let maximumHeader = 100_000_000
 
+    /// As it was given, for errors.
     public let path: String
     /// The header's `__metadata__`; empty when there is none.
     public let metadata: [String: String]

@@ -8,10 +8,14 @@ import Storage
 public final class SafetensorsWriter {
     /// What must be known of every tensor before the first byte is written.
     public struct Description: Sendable, Equatable {
+        /// Unique in the file; "__metadata__" is reserved.
         public let name: String
+        /// Element type in the file; bytes are written as they come, without conversion.
         public let dtype: DType
+        /// Empty for a scalar; the last dimension is contiguous.
         public let shape: [Int]
 
+        /// The bytes that must follow are those of the shape's elements in `dtype`.
         public init(name: String, dtype: DType, shape: [Int]) {
             self.name = name
             self.dtype = dtype
@@ -69,7 +73,9 @@ public final class SafetensorsWriter {
 
     /// Size and checksum of a file that was written.
     public struct Written: Sendable, Equatable {
+        /// Size of the file, header included.
         public let byteCount: Int
+        /// CRC-32C of the whole file, header included.
         public let checksum: UInt32
     }
 

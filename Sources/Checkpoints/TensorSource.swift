@@ -8,6 +8,7 @@ import Storage
 public struct TensorSource: Sendable {
     /// Name on disk, such as "transformer.h.0.attn.c_attn.weight".
     public let name: String
+    /// Of the bytes that `fill` delivers.
     public let dtype: DType
     /// Empty for a scalar.
     public let shape: [Int]
@@ -16,6 +17,7 @@ public struct TensorSource: Sendable {
     /// Both are multiples of the element size.
     public let fill: @Sendable (_ piece: UnsafeMutableRawBufferPointer, _ offset: Int) throws -> Void
 
+    /// `fill` is called only when the tensor is written or read.
     public init(
         name: String, dtype: DType, shape: [Int],
         fill: @escaping @Sendable (_ piece: UnsafeMutableRawBufferPointer, _ offset: Int) throws -> Void
