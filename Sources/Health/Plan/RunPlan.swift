@@ -66,7 +66,7 @@ public struct PlanRequest: Sendable {
     /// What the data set's folder says of its tokens: "gpt2", "char", "bpe".
     public var tokenizer: String?
 
-    /// Nothing is known of the data, and no search is asked for.
+    /// Without a count of the data's tokens, and without a search.
     public init(_ config: RunConfig) { self.config = config }
 }
 

@@ -13,6 +13,7 @@ public struct ReferenceRun: Sendable, Equatable {
     public let optimizer: String
     /// Peak learning rate of AdamW runs, where it is known.
     public let rate: Double?
+    /// With AdamW or Muon it decides which offset from the law is expected.
     public let architecture: Architecture
     /// As `DatasetKind` reads names.
     public let dataset: String
