@@ -8,7 +8,7 @@ import Compute
 public final class GPT {
     /// Shared, not copied: other models may compute with the same.
     public let weights: GPTWeights
-    /// What the activations were planned for; no other micro-batch fits.
+    /// What the activations were planned for, B x T tokens at a time.
     public let sizes: BatchSizes
     /// Activations that the backward pass computes again instead of keeping them.
     public let recompute: Recompute

@@ -55,7 +55,7 @@ public struct AdamWOptions: Sendable, Equatable {
 ///
 /// The update count, norm, clip factor and finite flag are scalars of the step state, so an update never waits.
 public final class AdamW {
-    /// As given to `init`; later changes are not possible, since the device has them.
+    /// As given to `init`, which writes `gradClip` into the step state.
     public let options: AdamWOptions
     /// float32 moments, named `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`.
     public let moments: [(name: String, tensor: Tensor)]

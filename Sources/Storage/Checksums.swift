@@ -5,7 +5,6 @@ import CHash
 public struct SHA256: Sendable {
     private var state = apus_sha256_t()
 
-    /// Holds no bytes yet.
     public init() { apus_sha256_init(&state) }
 
     /// Takes the next piece, of any size; not after `finalize`.
