@@ -16,7 +16,9 @@ public struct BatchOrder: Sendable, Equatable {
         case sequential
     }
 
+    /// The configuration's `data_order`.
     public let kind: Kind
+    /// Decides the shuffle and the random offsets; without effect on sequential order.
     public let seed: UInt64
     /// Tokens in the split.
     public let tokens: Int

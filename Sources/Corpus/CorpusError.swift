@@ -13,9 +13,11 @@ public struct CorpusError: Error, CustomStringConvertible, LocalizedError, Equat
         case interrupted
     }
 
+    /// Decides the exit code: 2, 1 or 130.
     public let kind: Kind
     public let description: String
 
+    /// The description is the whole sentence that people read.
     public init(_ kind: Kind, _ description: String) {
         self.kind = kind
         self.description = description

@@ -8,29 +8,39 @@ import Tokenization
 public struct DatasetAudit: Codable, Sendable, Equatable {
     /// One token file.
     public struct File: Codable, Sendable, Equatable {
+        /// Without its folder.
         public var name: String
         /// "train", "val", or "" when the name does not tell.
         public var split: String
+        /// Ids in the file, end-of-text included.
         public var tokens: Int
         /// "uint16" or "uint32".
         public var dtype: String
         /// Whether it has llm.c's header.
         public var shard: Bool
+        /// Of the ids alone, without llm.c's header; eight hexadecimal digits.
         public var crc32c: String
+        /// An id of 2^31 or more counts as the largest Int32.
         public var largestId: Int
+        /// nil when the tokenizer has no end-of-text.
         public var endOfTextTokens: Int?
     }
 
+    /// A dataset folder or one .bin file, as it was given.
     public var path: String
+    /// Training files first, then validation.
     public var files: [File]
+    /// Of all files, validation included.
     public var tokens: Int
     /// As the manifest states it.
     public var vocabSize: Int?
+    /// Of all files, validation included.
     public var largestId: Int
     /// The id of end-of-text: the manifest's, or GPT-2's 50256 where it occurs.
     public var endOfText: Int?
     /// Tokens between two end-of-texts: the mean and percentiles 1, 10, 25, 50, 75, 90, 99.
     public var tokensPerDocumentMean: Double?
+    /// Seven numbers, ascending; nil with fewer than two end-of-texts.
     public var tokensPerDocumentPercentiles: [Int]?
     /// Of all files but validation, nats per token.
     public var unigramEntropy: Double?
@@ -42,9 +52,11 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
     public var orderPeriod: Int?
     /// Tokens that a planned run will see, and how often it reads the training tokens for that.
     public var plannedTokens: Int?
+    /// 1 means that every training token is read once.
     public var plannedEpochs: Double?
     /// What makes the data unfit for training.
     public var errors: [AuditWarning]
+    /// What is worth knowing, but does not keep anyone from training.
     public var warnings: [AuditWarning]
 
     static let gpt2EndOfText = 50256, gpt2Vocabulary = 50257

@@ -53,10 +53,13 @@ struct DatasetPart: Codable {
 
 /// Joins the parts of a preparation into the dataset that an undivided one would have made, byte for byte.
 public struct DatasetMerger {
+    /// The parts, in any order.
     public let folders: [String]
+    /// The folder to write; it must not exist.
     public let out: String
     /// Told how much of the tokens was joined, 0...1.
     public var progress: (Double) -> Void = { _ in }
+    /// Asked often; true stops the work.
     public var isCancelled: () -> Bool = { false }
     /// Tokens that a planned run will see, for the audit.
     public var planTokens: Int?

@@ -3,6 +3,7 @@ import RunLog
 
 /// The few lines that a person reads when a dataset is done.
 public enum DatasetSummary {
+    /// Lines without a final line end: sizes of the splits, facts of the audit, its warnings with their cures.
     public static func text(_ manifest: DatasetManifest, folder: String) -> String {
         func split(_ name: String, _ split: DatasetManifest.Split) -> String {
             "\(name)  \(DataCard.grouped(split.tokens)) tokens, \(DataCard.grouped(split.documents)) documents, "

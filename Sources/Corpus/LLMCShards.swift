@@ -13,7 +13,9 @@ public enum LLMCShards {
 
     /// One file that was written.
     public struct Shard: Sendable, Equatable {
+        /// Without its folder, such as "NAME_train_000001.bin".
         public let name: String
+        /// Without the header's 256 words; at most `mostTokens`.
         public let tokens: Int
     }
 

@@ -4,11 +4,14 @@
 public struct PreparePart: Codable, Sendable, Equatable {
     /// From 1.
     public var index: Int
+    /// Parts in all, 1...100,000.
     public var count: Int
 
+    /// The only part: everything.
     public static let whole = PreparePart(index: 1, count: 1)
     static let most = 100_000
 
+    /// Nothing is checked; the text form checks its range.
     public init(index: Int, count: Int) {
         self.index = index
         self.count = count

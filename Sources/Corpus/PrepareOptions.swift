@@ -9,6 +9,7 @@ public struct PrepareOptions: Sendable {
     public var sources: [String]
     /// The folder to write; it must not exist.
     public var out: String
+    /// One that exists, or one to train on the sources.
     public var tokenizer: TokenizerChoice
     /// nil: chosen by the size of the sources.
     public var valFraction: Double?
@@ -47,6 +48,7 @@ public struct PrepareOptions: Sendable {
         set { reading.separator = newValue.map { Array($0.utf8) } }
     }
 
+    /// The rest are the defaults: all cores, no shards, nothing downloaded.
     public init(sources: [String], out: String, tokenizer: TokenizerChoice) {
         self.sources = sources
         self.out = out

@@ -18,8 +18,11 @@ public struct PrepareProgress: Sendable {
     public var phase: String
     /// Of the phase, 0...1.
     public var fraction: Double
+    /// Read so far; 0 before the phase "encoding".
     public var documents: Int
+    /// Of both splits while encoding; merges while a tokenizer is trained.
     public var tokens: Int
+    /// Of text, UTF-8.
     public var bytes: Int
 }
 

@@ -8,6 +8,7 @@ public struct TokenByteLengths: Sendable {
     /// Bytes by id.
     private let lengths: [Int32]
 
+    /// Asks the tokenizer for every id once: 4 bytes of memory an id.
     public init(_ tokenizer: any Tokenizer) {
         let end = tokenizer.endOfText
         lengths = (0..<UInt32(clamping: tokenizer.vocabularySize)).map {

@@ -8,12 +8,14 @@ import Tokenization
 public struct TokenSplit: Sendable {
     /// "train" or "val".
     public let name: String
+    /// In the order of the sequence.
     public let files: [TokenFile]
     /// Number of tokens in all files.
     public let count: Int
     /// Where each file begins in the sequence.
     private let starts: [Int]
 
+    /// The files keep their order; they are not checked against each other.
     public init(name: String, files: [TokenFile]) {
         self.name = name
         self.files = files
@@ -75,7 +77,9 @@ public struct TokenSplit: Sendable {
 
 /// The samples of a split in the order of a run: what a training step reads.
 public struct TokenSamples: Sendable {
+    /// Where the tokens come from.
     public let split: TokenSplit
+    /// Which offset of the split each sample begins at.
     public let order: BatchOrder
 
     /// - Throws: `CorpusError` when the split has fewer than blockSize + 1 tokens.
@@ -122,7 +126,9 @@ public struct TokenSamples: Sendable {
 
 /// A folder of token files: ours, nanoGPT's (train.bin and val.bin alone) or llm.c's shards.
 public struct TokenDataset: Sendable {
+    /// As it was given.
     public let folder: String
+    /// Never without a token file.
     public let train: TokenSplit
     /// nil when the folder has no validation tokens.
     public let val: TokenSplit?

@@ -6,6 +6,7 @@ import Synchronization
 
 /// How token ids are stored: little-endian, without sign.
 public enum TokenType: String, Sendable, Codable {
+    /// 2 or 4 bytes an id, so ids up to 65,535 or 2^32 - 1.
     case uint16, uint32
 
     /// Bytes of one id.
@@ -17,7 +18,9 @@ public enum TokenType: String, Sendable, Codable {
 
 /// A file of token ids, mapped into memory: headerless as nanoGPT writes it, or an llm.c shard.
 public final class TokenFile: Sendable {
+    /// As it was given, for errors.
     public let path: String
+    /// For an llm.c shard as its header says, else as the opener said.
     public let type: TokenType
     /// Number of ids.
     public let count: Int
