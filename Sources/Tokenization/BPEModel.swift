@@ -4,11 +4,14 @@ import Storage
 
 /// A token that is not made by merging: an end of text, a marker of a chat.
 public struct AddedToken: Sendable, Equatable {
+    /// Its characters, such as "<|endoftext|>".
     public let content: String
+    /// Its place in the vocabulary, usually after those of the merges.
     public let id: UInt32
     /// Special tokens are markers and their characters in a text are ordinary text; the others stand for those characters.
     public let isSpecial: Bool
 
+    /// Special unless said otherwise.
     public init(content: String, id: UInt32, isSpecial: Bool = true) {
         self.content = content
         self.id = id

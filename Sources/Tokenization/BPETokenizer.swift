@@ -4,8 +4,11 @@ import Foundation
 
 /// A byte-level BPE: GPT-2's, one from a file, or one that was trained here.
 public final class BPETokenizer: Tokenizer {
+    /// "gpt2" when everything that encoding depends on is GPT-2's, else "bpe".
     public let name: String
+    /// The id of `<|endoftext|>`, else of `<|end_of_text|>`; nil without either.
     public let endOfText: UInt32?
+    /// Every id is below it; those of added tokens count.
     public let vocabularySize: Int
     let model: BPEModel
     let vocabulary: BPEVocabulary

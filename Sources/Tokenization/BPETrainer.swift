@@ -14,9 +14,13 @@ import Foundation
 /// Memory is proportional to the number of different words (about 60 bytes a word while counting, as much for every
 /// worker, and 150 while training), not to the length of the text; `maximumWords` bounds it.
 public final class BPETrainer: Sendable {
+    /// Ids asked for: 256 bytes, merges and special tokens.
     public let vocabularySize: Int
+    /// Get the last ids, in this order; all different.
     public let specialTokens: [String]
+    /// Pairs that come less often are not merged; at least 1.
     public let minimumFrequency: Int
+    /// Different words that may be counted, in all and by each worker.
     public let maximumWords: Int
     private let total: WordCounter
     private let lock = NSLock()
@@ -67,7 +71,9 @@ public final class BPETrainer: Sendable {
 
     /// What training gave.
     public struct Result: Sendable {
+        /// Has fewer ids than asked for when `shortfall` says so.
         public let tokenizer: BPETokenizer
+        /// As the trainer was made with.
         public let requestedVocabularySize: Int
         /// Different words in the text.
         public let distinctWords: Int
@@ -136,6 +142,7 @@ public final class WordCounter: @unchecked Sendable {
 
     deinit { apus_counter_destroy(handle) }
 
+    /// Counted so far; all are held in memory.
     public var distinctWords: Int { apus_counter_words(handle) }
 
     /// Counts a document's words; ill-formed UTF-8 counts as U+FFFD.

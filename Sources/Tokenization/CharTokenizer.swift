@@ -3,8 +3,11 @@ import Storage
 
 /// One id a character: nanoGPT's `shakespeare_char`.
 public final class CharTokenizer: Tokenizer {
+    /// Always "char".
     public let name = "char"
+    /// Always nil: every id is a character.
     public var endOfText: UInt32? { nil }
+    /// One id a character, without gaps.
     public var vocabularySize: Int { characters.count }
     /// The id of each is its place.
     public let characters: [Unicode.Scalar]
@@ -66,6 +69,7 @@ public final class CharTokenizer: Tokenizer {
 public struct CharacterCollector: Sendable {
     private var seen = [Bool](repeating: false, count: 0x110000)
 
+    /// Takes 1.1 MB: one flag for every code point.
     public init() {}
 
     /// Takes a text's characters; ill-formed UTF-8 counts as U+FFFD.
@@ -81,6 +85,7 @@ public struct CharacterCollector: Sendable {
         }
     }
 
+    /// Takes the characters that another one collected.
     public mutating func add(_ other: CharacterCollector) {
         for (code, isThere) in other.seen.enumerated() where isThere { seen[code] = true }
     }

@@ -73,7 +73,9 @@ public enum SplitPattern: String, Sendable, CaseIterable {
 
 /// The class of a character by which texts are split (Unicode 16).
 public enum UnicodeClass: Int32, Sendable {
+    /// Letters are Unicode's L, numbers N, spaces White_Space; other is everything else.
     case other, letter, number, space
 
+    /// `other` for unassigned code points; never fails.
     public init(_ scalar: Unicode.Scalar) { self = Self(rawValue: apus_unicode_class(scalar.value)) ?? .other }
 }

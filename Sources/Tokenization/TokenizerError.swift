@@ -15,13 +15,16 @@ public struct TokenizerError: Error, CustomStringConvertible, LocalizedError, Eq
         case notFound
         /// A request that cannot be met, such as a vocabulary of fewer ids than bytes.
         case badRequest
+        /// An allocation failed.
         case outOfMemory
     }
 
+    /// For programs; people read `message`.
     public let kind: Kind
     /// The whole sentence: what was given, what is valid, what to do.
     public let message: String
 
+    /// The message is a whole sentence without a full stop.
     public init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
