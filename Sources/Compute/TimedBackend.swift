@@ -30,7 +30,9 @@ public final class TimedBackend: Backend, @unchecked Sendable {
 
     /// Wraps a backend, whose operations are timed one by one.
     ///
-    /// - Parameter before: called with the name of every operation that is noted, before it runs
+    /// - Parameters:
+    ///   - base: does the work
+    ///   - before: called with the name of every operation that is noted, before it runs
     public init(_ base: any Backend, before: @escaping (String) -> Void = { _ in }) {
         self.base = base
         self.before = before

@@ -23,8 +23,11 @@ public enum LLMCShards {
     ///
     /// The shards are of nearly equal length, because llm.c refuses one that is shorter than a batch.
     /// - Parameters:
+    ///   - split: what is written, in its order
+    ///   - name: NAME in the files' names
     ///   - shardTokens: the longest shard, 1...`mostTokens`
     ///   - folder: exists
+    ///   - calls: the system calls that write; tests give ones that fail
     /// - Throws: `CorpusError` when an id does not fit uint16, `FileError` when a file cannot be written.
     public static func write(
         _ split: TokenSplit, name: String, shardTokens: Int, to folder: String, calls: FileCalls = .system

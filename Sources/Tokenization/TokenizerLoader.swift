@@ -45,7 +45,9 @@ public struct TokenizerLoader: Sendable {
 
     /// Reads a tokenizer from the text of a `tokenizer.json`.
     ///
-    /// - Parameter path: where it comes from, for errors.
+    /// - Parameters:
+    ///   - json: the whole text
+    ///   - path: where it comes from, for errors
     /// - Throws: `TokenizerError` when it is no tokenizer that Apus reads.
     public func load(json: String, path: String) throws -> any Tokenizer {
         try Array(json.utf8).withUnsafeBytes { try TokenizerJSONReader.read($0, path: path) }

@@ -29,7 +29,10 @@ public final class MatmulCalibration {
     private let tensors: [Tensor]
     private let flops: Double
 
-    /// - Parameter size: rows, columns and depth
+    /// - Parameters:
+    ///   - backend: what is measured
+    ///   - dtype: of all three matrices
+    ///   - n: rows, columns and depth
     /// - Returns: nil when there is no memory.
     public init?(_ backend: any Backend, dtype: DType, size n: Int) {
         self.backend = backend

@@ -101,7 +101,9 @@ public struct NanoGPTRun: Sendable {
 
     /// Makes a run of Apus of the folder; nothing that it holds is changed.
     ///
-    /// - Parameter record: what run.json is to say
+    /// - Parameters:
+    ///   - record: what run.json is to say
+    ///   - calls: the system calls that write; tests give ones that fail
     /// - Throws: `TrainingError` when the folder holds something else under a name that a run needs, `FileError`.
     public func adopt(_ record: RunRecord, calls: FileCalls = .system) throws {
         let lock = try FolderLock(folder: folder)
