@@ -73,3 +73,14 @@ package final class CUDALibraries: Sendable {
         throw CUDAError.libraryMissing(kind, reasons: reasons, command: command)
     }
 }
+
+extension CUDAError {
+    /// A library that was found and loaded lacks a function.
+    ///
+    /// - Parameter name: the first function that is not there
+    static func functionMissing(_ kind: CUDALibraryKind, _ library: SymbolSource, _ name: UnsafePointer<CChar>?) -> CUDAError {
+        .libraryMissing(
+            kind, reasons: ["\(library.path) has no \(name.map { String(cString: $0) } ?? "")"],
+            command: CUDALibraryKind.command(driver: nil))
+    }
+}

@@ -14,9 +14,7 @@ package final class MatrixLibrary: @unchecked Sendable {
     package init(_ library: SymbolSource) throws {
         var missing: UnsafePointer<CChar>?
         guard let table = apus_cublaslt_table(library.lookup, library.source, &missing) else {
-            throw CUDAError.libraryMissing(
-                .cublasLt, reasons: ["\(library.path) has no \(missing.map { String(cString: $0) } ?? "")"],
-                command: CUDALibraryKind.command(driver: nil))
+            throw CUDAError.functionMissing(.cublasLt, library, missing)
         }
         self.table = table
         calls = table.pointee

@@ -21,9 +21,7 @@ package final class RuntimeCompiler: @unchecked Sendable {
     package init(_ library: SymbolSource) throws {
         var missing: UnsafePointer<CChar>?
         guard let table = apus_nvrtc_table(library.lookup, library.source, &missing) else {
-            throw CUDAError.libraryMissing(
-                .nvrtc, reasons: ["\(library.path) has no \(missing.map { String(cString: $0) } ?? "")"],
-                command: CUDALibraryKind.command(driver: nil))
+            throw CUDAError.functionMissing(.nvrtc, library, missing)
         }
         self.table = table
         calls = table.pointee

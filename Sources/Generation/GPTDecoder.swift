@@ -39,25 +39,29 @@ public final class GPTDecoder {
         precondition(batch >= 1 && capacity >= 1, "a decoder holds at least one token of one sequence")
         self.capacity = capacity
         parameters = ModelTensors(weights)
-        var plan = ArenaPlan()
-        let slots = (0..<config.nLayer).map { _ in
-            let shape = [batch, capacity, config.nEmbd]
-            return (plan.reserve(weights.dtype, shape), plan.reserve(weights.dtype, shape))
-        }
-        places = Places(&plan, config, weights.dtype, batch: batch, piece: min(capacity, Self.longestPiece))
+        let (plan, slots, places) = Self.plan(config, weights.dtype, batch: batch, capacity: capacity)
+        self.places = places
         memory = try backend.allocate(byteCount: plan.byteCount)
         let memory = memory
-        caches = slots.map { ($0.0.tensor(in: memory), $0.1.tensor(in: memory)) }
+        caches = slots.map { ($0.keys.tensor(in: memory), $0.values.tensor(in: memory)) }
         logits = [Float](repeating: 0, count: batch * config.vocabSize)
     }
 
     /// Bytes of device memory that a decoder takes, besides its weights.
     public static func byteCount(_ config: GPTConfig, dtype: DType, batch: Int, capacity: Int? = nil) -> Int {
         let capacity = min(capacity ?? config.blockSize, config.blockSize)
+        return plan(config, dtype, batch: batch, capacity: capacity).arena.byteCount
+    }
+
+    /// Where everything lies: keys and values of each block, then what a pass works on.
+    private static func plan(
+        _ config: GPTConfig, _ dtype: DType, batch: Int, capacity: Int
+    ) -> (arena: ArenaPlan, caches: [(keys: ArenaPlan.Slot, values: ArenaPlan.Slot)], places: Places) {
         var plan = ArenaPlan()
-        for _ in 0..<2 * config.nLayer { _ = plan.reserve(dtype, [batch, capacity, config.nEmbd]) }
-        _ = Places(&plan, config, dtype, batch: batch, piece: min(capacity, longestPiece))
-        return plan.byteCount
+        let shape = [batch, capacity, config.nEmbd]
+        let caches = (0..<config.nLayer).map { _ in (plan.reserve(dtype, shape), plan.reserve(dtype, shape)) }
+        let places = Places(&plan, config, dtype, batch: batch, piece: min(capacity, longestPiece))
+        return (plan, caches, places)
     }
 
     /// Forgets everything.
