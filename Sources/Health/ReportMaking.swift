@@ -72,7 +72,7 @@ extension HealthReport {
 
     private static func expected(_ context: RunContext) -> Expected {
         var bits: Double?
-        if let stated = context.evals.last?.valBitsPerByte {
+        if let stated = context.lastEval?.valBitsPerByte {
             bits = stated
         } else if let loss = context.finalVal, let bytes = context.facts.dataset.bytesPerToken?.value, bytes > 0 {
             bits = loss / log(2) / bytes
@@ -83,7 +83,7 @@ extension HealthReport {
     }
 
     private static func forecastCurve(_ context: RunContext) -> [ForecastPoint] {
-        guard context.isUnderWay, let model = context.model, let end = context.plannedSteps else { return [] }
+        guard context.predictedEnd != nil, let model = context.model, let end = context.plannedSteps else { return [] }
         let count = 40
         return (0...count).map { index in
             let step = context.lastStep + (end - context.lastStep) * index / count

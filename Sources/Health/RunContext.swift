@@ -25,9 +25,11 @@ public struct RunContext: Sendable {
     public let tokensPerStep: Double?
     /// By the last step, as logged, else from `tokensPerStep`; nil when neither is known.
     public let tokensSeen: Double?
-    /// Nats per token: the last evaluation's, else the mean of the last twentieth of the steps, 200 at most.
+    /// The last of `evals`; nil when the run is more than twice as far by now, since it speaks of another model then.
+    public let lastEval: EvalPoint?
+    /// Nats per token: that of `lastEval`, else the mean of the last twentieth of the steps, 200 at most.
     public let finalTrain: Double?
-    /// Nats per token, of the last entry of `evals`.
+    /// Nats per token, of `lastEval`.
     public let finalVal: Double?
     /// The last rate as a share of the peak; nil when unknown.
     public let finalRateShare: Double?
@@ -37,7 +39,7 @@ public struct RunContext: Sendable {
     public let gpu: GPU?
     /// For the end of the schedule when the run is under way, else for the tokens seen.
     public let expectation: Expectation
-    /// The prediction for the end of the planned run, from the curve alone.
+    /// The prediction for the end of the planned run, from the curve alone; nil where the curve is too short for one.
     public let predictedEnd: Band?
     let model: CurveModel?
     /// Findings that other rules ask for, so that each rule runs once.
@@ -62,8 +64,10 @@ public struct RunContext: Sendable {
             facts.evals.last { $0.step == last }?.tokens ?? facts.steps.last { $0.step == last }?.tokens
             ?? tokensPerStep.map { $0 * Double(last) }
         let tail = losses.suffix(max(1, min(losses.count / 20, 200))).compactMap(\.loss)
-        finalTrain = evals.last?.trainLoss ?? Statistics.mean(tail)
-        finalVal = evals.last?.valLoss
+        let recent = evals.last.flatMap { $0.step >= last / 2 ? $0 : nil }
+        lastEval = recent
+        finalTrain = recent?.trainLoss ?? Statistics.mean(tail)
+        finalVal = recent?.valLoss
         finalRateShare = RunContext.rateShare(facts, schedule, last)
         gpu = facts.device.name.flatMap { GPU.named($0.value) }
         throughput = ThroughputReading.read(facts, gpu: gpu)
@@ -77,7 +81,7 @@ public struct RunContext: Sendable {
             evals: evals, losses: losses, schedule: schedule, tokensPerStep: tokensPerStep, hasReference: expectation.band != nil,
             isAdamW: config.optimizer?.value.lowercased().contains("adam") ?? true, horizon: endStep)
         if let model, endStep > last {
-            predictedEnd = CurveFit.band(model.predict(endStep))
+            predictedEnd = CurveFit.telling(model.predict(endStep))
         } else {
             predictedEnd = nil
         }
@@ -201,5 +205,12 @@ enum CurveFit {
         // The form itself is wrong by about a hundredth of a nat.
         let half = 1.645 * (prediction.deviation * prediction.deviation + 0.008 * 0.008).squareRoot()
         return Band(low: prediction.mid - half, mid: prediction.mid, high: prediction.mid + half)
+    }
+
+    /// The same, or nil where it tells nothing: an interval wider than a nat, or one that reaches down to a loss of zero, is a
+    /// curve carried on far beyond what it is known to do.
+    static func telling(_ prediction: (mid: Double, deviation: Double)) -> Band? {
+        let band = band(prediction)
+        return band.low > 0 && band.high - band.low <= 1 ? band : nil
     }
 }

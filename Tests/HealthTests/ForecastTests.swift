@@ -105,4 +105,43 @@ import Testing
         #expect(thrice.valLoss.mid < twice.valLoss.mid)
         #expect(twice.continues == false && more.continues)
     }
+
+    /// A few hundred of a hundred million planned steps: no loss is promised, least of all one below zero, and what to do next is
+    /// to let it run, with the time that this takes.
+    @Test func aCurveThatIsFarTooShortPromisesNothing() throws {
+        var facts = SyntheticRun(steps: 400, warmup: 100, evalEvery: 500).facts()
+        facts.config.maxIters = Fact(100_000_000, .log)
+        facts.config.lrDecayIters = Fact(100_000_000, .log)
+        facts.config.schedule = Fact(.constant, .log)
+        facts.dataset.name = nil
+        let report = HealthReport.make(facts: facts)
+        #expect(report.forecast.isEmpty)
+        #expect(report.forecastCurve.isEmpty)
+        let step = try #require(report.nextSteps.first { $0.title.key == "next.too-early" })
+        #expect(step.valLoss == nil)
+        #expect(try #require(step.hours) > 1000)
+    }
+
+    /// Half a run is enough, and its promise is a loss.
+    @Test func aPromisedLossIsALoss() throws {
+        for share in [0.1, 0.2, 0.5, 0.9] {
+            let report = HealthReport.make(facts: SyntheticRun().facts().prefix(share))
+            for scenario in report.forecast {
+                let band = scenario.valLoss
+                #expect(band.low > 0 && band.high - band.low <= 1, "\(scenario.id) at \(share)")
+            }
+        }
+    }
+
+    /// An evaluation before the first step says nothing about the model four hundred steps later.
+    @Test func anOldEvaluationIsNotTheLossOfTheRun() throws {
+        let facts = SyntheticRun(steps: 400, warmup: 100, evalEvery: 500).facts()
+        #expect(facts.evals.map(\.step) == [0])
+        let run = HealthReport.make(facts: facts).run
+        #expect(run.finalValLoss == nil)
+        #expect(try #require(run.finalTrainLoss) < 8)
+        // With an evaluation in the second half that one counts.
+        let evaluated = HealthReport.make(facts: SyntheticRun(steps: 400, warmup: 100, evalEvery: 300).facts()).run
+        #expect(try #require(evaluated.finalValLoss) < 8)
+    }
 }

@@ -91,6 +91,8 @@ extension Catalogue {
         "next.finish": "finish the run as it is ({steps} steps)",
         "next.restart-2x": "twice the steps on the same data",
         "next.continue": "keep training as it is: the rate has decayed",
+        "next.too-early": "let it run on: too early for a forecast",
+        "next.too-early.why": "the curve so far is too short to say where the run ends",
         "scenario-basis.finish": "read from the curve so far and the rest of the learning-rate schedule",
         "scenario-basis.restart-2x": "the law's gain from more tokens, applied to this run's own loss",
         "scenario-basis.restart-3x": "the law's gain from more tokens, applied to this run's own loss",

@@ -128,6 +128,8 @@ extension Catalogue {
         "next.finish": "den Lauf beenden, wie er ist ({steps} Schritte)",
         "next.restart-2x": "doppelt so viele Schritte auf denselben Daten",
         "next.continue": "einfach weitertrainieren: die Lernrate ist schon gesunken",
+        "next.too-early": "weiterlaufen lassen: für eine Vorhersage ist es zu früh",
+        "next.too-early.why": "die bisherige Kurve ist zu kurz, um zu sagen, wo der Lauf endet",
         "scenario-basis.finish": "aus der bisherigen Kurve und dem Rest des Lernratenplans",
         "scenario-basis.restart-2x": "der Gewinn des Gesetzes durch mehr Tokens, angewandt auf den Loss dieses Laufs",
         "scenario-basis.restart-3x": "der Gewinn des Gesetzes durch mehr Tokens, angewandt auf den Loss dieses Laufs",
