@@ -12,7 +12,7 @@ help:
 	@echo "make demo     from nothing to a trained GPT, its report and samples (under 10 minutes on 2 cores)"
 	@echo "make test     build and run all tests (release configuration: C is slow without optimisation)"
 	@echo "make test-nvrtc compile all CUDA kernels with NVRTC from PyPI (needs Python 3 and a network, no GPU)"
-	@echo "make torture  kill, starve and trick training for about ten minutes: nothing may be lost (docs/reliability.md)"
+	@echo "make torture  ten minutes of killing, starving and tricking training, and of damaged input: nothing may be lost"
 	@echo "make build    the program: $(BINARY)"
 	@echo "make install  copy it to $(PREFIX)/bin"
 	@echo "make dist     an archive to install elsewhere: static program, completions, man pages (docs/distribution.md)"
@@ -46,9 +46,10 @@ sanitize: system-packages
 	scripts/sanitize
 
 torture: build
-	scripts/torture --apus $(BINARY) --kills 200 --faults 100
+	scripts/torture --apus $(BINARY) --kills 100 --faults 60
 	scripts/torture-prepare --apus $(BINARY)
 	scripts/soak --apus $(BINARY) --minutes 3
+	scripts/fuzz --minutes 1
 
 lint:
 	swift format lint --strict --recursive --configuration .swift-format Sources Tests Examples/Sources Examples/Package.swift Package.swift

@@ -46,13 +46,14 @@ let package = Package(
         .target(name: "Tokenization", dependencies: ["Storage", "CTokenization"]),
         .target(name: "Remote", dependencies: ["Storage"]),
         .target(name: "Parquet", dependencies: ["Storage", "CCodecs"]),
-        .target(name: "Storage", dependencies: ["CHash"]),
+        .target(name: "Storage", dependencies: ["CHash", "CMapping"]),
         .target(name: "CKernels"),
         // The kernels are embedded as text: they are compiled for the card that is there.
         .target(name: "CCUDA", exclude: ["kernels"]),
         .target(name: "CTokenization"),
         .target(name: "CCodecs", linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
         .target(name: "CHash"),
+        .target(name: "CMapping"),
         .target(name: "TestKit", dependencies: ["Storage"], path: "Tests/TestKit"),
         .target(
             name: "FuzzKit", dependencies: ["CCodecs", "Corpus", "Checkpoints", "Health", "Remote"], path: "Tests/FuzzKit"),

@@ -25,9 +25,9 @@ let package = Package(
     name: "apus-fuzz",
     dependencies: [.package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0")],
     targets: [
-        module("CHash"), module("CTokenization"),
+        module("CHash"), module("CMapping"), module("CTokenization"),
         module("CCodecs", libraries: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
-        module("Storage", ["CHash"]), module("RunLog", ["Storage"]), module("Compute"),
+        module("Storage", ["CHash", "CMapping"]), module("RunLog", ["Storage"]), module("Compute"),
         module("Tokenization", ["Storage", "CTokenization"]), module("Parquet", ["Storage", "CCodecs"]),
         module("Corpus", ["Tokenization", "Parquet", "RunLog", "Storage"]), module("Checkpoints", ["Compute", "Storage"]),
         module("Health", ["RunLog"]), module("Remote", ["Storage"]),

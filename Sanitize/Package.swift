@@ -7,9 +7,9 @@ import PackageDescription
 let package = Package(
     name: "apus",
     targets: [
-        .target(name: "CHash"), .target(name: "CTokenization"), .target(name: "CKernels"),
+        .target(name: "CHash"), .target(name: "CMapping"), .target(name: "CTokenization"), .target(name: "CKernels"),
         .target(name: "CCodecs", linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
-        .target(name: "Storage", dependencies: ["CHash"]),
+        .target(name: "Storage", dependencies: ["CHash", "CMapping"]),
         .target(name: "Tokenization", dependencies: ["Storage", "CTokenization"]),
         .target(name: "Parquet", dependencies: ["Storage", "CCodecs"]),
         .target(name: "Compute"), .target(name: "ComputeCPU", dependencies: ["Compute", "CKernels"]),

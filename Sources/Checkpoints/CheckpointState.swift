@@ -69,13 +69,26 @@ public struct CheckpointState: Codable, Sendable, Equatable {
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        let state: CheckpointState
         do {
-            return try decoder.decode(CheckpointState.self, from: Data(file.bytes))
+            state = try decoder.decode(CheckpointState.self, from: Data(file.bytes))
         } catch {
             throw FileError(
                 path: path, operation: "read the state", reason: "\(VersionCheck.explain(error)); the file is damaged")
         }
+        for (name, value, most) in [
+            ("step", state.step, mostSamples), ("next_sample", state.nextSample, mostSamples),
+            ("tokens_seen", state.tokensSeen, Int.max),
+        ] where value < 0 || value > most {
+            throw FileError(
+                path: path, operation: "read the state",
+                reason: "\(name) is \(value); it must be from 0 to \(most); the file is damaged")
+        }
+        return state
     }
+
+    /// No run reads as many samples, and their tokens (at most 2^20 each) still fit an Int.
+    package static let mostSamples = 1 << 42
 }
 
 /// What `state.json` and `manifest.json` have in common: a version that must be known before anything else is believed.

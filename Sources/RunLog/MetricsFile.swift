@@ -21,8 +21,9 @@ public final class MetricsWriter {
         self.calls = calls
         self.now = now
         let existing = FileManager.default.contents(atPath: path) ?? Data()
-        seq = MetricsFile.parse(existing).lines.last.map { $0.seq + 1 } ?? 0
-        file = calls.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        seq = MetricsFile.lastLine(existing).map { Self.following($0.seq) } ?? 0
+        // Not through a link: a run folder from elsewhere could have any file of ours appended to.
+        file = calls.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o644)
         if file < 0 { throw FileError(path: path, operation: "open", errno: errno) }
         // A torn last line is closed, so that the next one stands on its own.
         if let last = existing.last, last != UInt8(ascii: "\n") { try append(Data("\n".utf8)) }
@@ -39,9 +40,12 @@ public final class MetricsWriter {
         var line = try encoder.encode(stamped)
         line.append(UInt8(ascii: "\n"))
         try append(line)
-        seq += 1
+        seq = Self.following(seq)
         return stamped
     }
+
+    /// The next number; a file may claim the largest there is, which then stays.
+    private static func following(_ seq: Int) -> Int { seq == .max ? seq : seq + 1 }
 
     private func append(_ line: Data) throws {
         try line.withUnsafeBytes { try calls.writeAll($0, to: file, path: path) }
@@ -65,6 +69,18 @@ public struct MetricsFile: Sendable {
         return parse(data)
     }
 
+    /// The last line that can be read: what `parse` gives last, without reading a week's lines before it.
+    static func lastLine(_ data: Data) -> RunEvent? {
+        let decoder = RunEvent.makeDecoder()
+        var rest = data[...]
+        while !rest.isEmpty {
+            let start = rest.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.startIndex
+            if start < rest.endIndex, let event = try? decoder.decode(RunEvent.self, from: Data(rest[start...])) { return event }
+            rest = rest[..<max(rest.startIndex, start - 1)]
+        }
+        return nil
+    }
+
     /// Reads the bytes of a `metrics.jsonl`; lines that cannot be read are counted, not refused.
     public static func parse(_ data: Data) -> MetricsFile {
         let decoder = RunEvent.makeDecoder()
@@ -78,17 +94,32 @@ public struct MetricsFile: Sendable {
                 unreadable += 1
             }
         }
+        return MetricsFile(events: standing(lines), lines: lines, unreadable: unreadable)
+    }
+
+    /// The lines that no later resume or rollback undid, in their order.
+    ///
+    /// - Complexity: one visit of each line, from the last to the first: what undoes a line stands behind it, and of all that do, only
+    ///   the one that goes back furthest matters.
+    package static func standing(_ lines: some BidirectionalCollection<RunEvent>) -> [RunEvent] {
+        // The lowest steps that a resume, and that a resume or rollback, behind the present line goes back to; .max: there is none.
+        var resumed = Int.max, undone = Int.max, isLast = true
         var standing: [RunEvent] = []
-        for event in lines {
-            if event.event == .resume || event.event == .rollback {
-                // Start, warnings and rollbacks stay: they tell the run's story.
-                standing.removeAll { $0.step > event.step && [.step, .eval, .checkpoint, .end].contains($0.event) }
-                standing.removeAll { $0.event == .end }
-                // A resumed run meets what comes after its checkpoint again, and says it again.
-                if event.event == .resume { standing.removeAll { $0.step > event.step && $0.event == .skip } }
+        for line in lines.reversed() {
+            switch line.event {
+            case .resume, .rollback:
+                // These stay, as starts and warnings do: they tell the run's story.
+                standing.append(line)
+                isLast = false
+                undone = min(undone, line.step)
+                if line.event == .resume { resumed = min(resumed, line.step) }
+            case .end where !isLast: continue
+            case .step, .eval, .checkpoint, .end: if line.step <= undone { standing.append(line) }
+            // A resumed run meets what comes after its checkpoint again, and says it again.
+            case .skip: if line.step <= resumed { standing.append(line) }
+            case .start, .warning: standing.append(line)
             }
-            standing.append(event)
         }
-        return MetricsFile(events: standing, lines: lines, unreadable: unreadable)
+        return standing.reversed()
     }
 }

@@ -37,6 +37,7 @@ public struct FileError: Error, CustomStringConvertible, LocalizedError, Equatab
         case EISDIR: "it is a folder; name a file"
         case ENOTDIR: "a part of the path is not a folder"
         case EEXIST: "it exists already; choose another name"
+        case ELOOP: "it is a symbolic link, which is not followed where something is written; put the file itself there"
         case EMFILE, ENFILE: "too many open files; raise `ulimit -n`"
         default: String(cString: strerror(code))
         }

@@ -4,11 +4,23 @@ import Foundation
 /// What is done with folders as wholes.
 public enum Folder {
     /// Creates a folder and those above it; one that exists is left as it is.
+    ///
+    /// - Throws: `FileError`, which names the file that stands in the way, if one does.
     public static func create(_ path: String) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
-            throw FileError(path: path, operation: "create the folder", errno: errno == 0 ? EACCES : errno)
+            // Foundation's own words, and errno after it, are another call's when a file has the name of a folder.
+            var place = path as NSString
+            while place.length > 0, place != "/" {
+                if FileManager.default.fileExists(atPath: place as String), !exists(place as String) {
+                    throw FileError(
+                        path: path, operation: "create the folder", reason: "'\(place)' is a file; choose another place")
+                }
+                place = place.deletingLastPathComponent as NSString
+            }
+            let code = ((error as? CocoaError)?.underlying as? POSIXError)?.code.rawValue
+            throw FileError(path: path, operation: "create the folder", errno: code ?? (errno == 0 ? EACCES : errno))
         }
     }
 
@@ -37,7 +49,9 @@ public enum Folder {
     public static func freeBytes(_ path: String) -> Int? {
         var information = statvfs()
         guard statvfs(path, &information) == 0 else { return nil }
-        return Int(information.f_bavail) * Int(information.f_frsize)
+        // File systems without a limit claim numbers whose product fits no Int.
+        let (bytes, overflow) = UInt64(information.f_bavail).multipliedReportingOverflow(by: UInt64(information.f_frsize))
+        return overflow ? .max : Int(clamping: bytes)
     }
 }
 
@@ -48,7 +62,8 @@ public final class FolderLock {
     /// - Throws: `FileError` naming the holder's process id when another process has the lock.
     public init(folder: String, name: String = "lock") throws {
         let path = folder + "/" + name
-        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        // Not through a link: whoever made the folder could have the process id written over any file of ours.
+        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
         if file < 0 { throw FileError(path: path, operation: "create", errno: errno) }
         if flock(file, LOCK_EX | LOCK_NB) != 0 {
             let code = errno

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CMapping
 import Foundation
 
 /// A file mapped read-only into memory; its pages are read when they are touched.
@@ -11,6 +12,12 @@ public final class MappedFile: Sendable {
     nonisolated(unsafe) private let base: UnsafeMutableRawPointer?
     /// Whether there is a file that pages can be read from again.
     private let isFile: Bool
+    /// Where the mapping is noted for `explainFaults`.
+    private let place: Int32
+
+    /// Makes the process end with a sentence and exit code 1, instead of by SIGBUS, when a mapped file became shorter while it was
+    /// read. For programs; a library's host has signals of its own.
+    public static func explainFaults() { apus_mapping_explain_faults() }
 
     /// The file's bytes; valid as long as this object lives.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
@@ -30,11 +37,13 @@ public final class MappedFile: Sendable {
         count = Int(status.st_size)
         if count == 0 {
             base = nil
+            place = -1
             return
         }
         let address = mmap(nil, count, PROT_READ, MAP_SHARED, file, 0)
         if address == MAP_FAILED { throw FileError(path: path, operation: "map", errno: errno) }
         base = address
+        place = apus_mapping_note(address, count, path)
     }
 
     /// Shows bytes in memory as if they were a file of that path, for readers that take files.
@@ -43,6 +52,7 @@ public final class MappedFile: Sendable {
     public init(path: String, contents: UnsafeRawBufferPointer) throws {
         self.path = path
         isFile = false
+        place = -1
         count = contents.count
         if count == 0 {
             base = nil
@@ -54,7 +64,10 @@ public final class MappedFile: Sendable {
         base = address
     }
 
-    deinit { if let base { munmap(base, count) } }
+    deinit {
+        apus_mapping_forget(place)
+        if let base { munmap(base, count) }
+    }
 
     /// Tells the system that the file will be read from front to back.
     public func adviseSequential() { if let base { madvise(base, count, Int32(MADV_SEQUENTIAL)) } }

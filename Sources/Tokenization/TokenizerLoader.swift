@@ -50,14 +50,20 @@ public struct TokenizerLoader: Sendable {
     ///   - path: where it comes from, for errors
     /// - Throws: `TokenizerError` when it is no tokenizer that Apus reads.
     public func load(json: String, path: String) throws -> any Tokenizer {
-        try Array(json.utf8).withUnsafeBytes { try TokenizerJSONReader.read($0, path: path) }
+        try naming(path) { try Array(json.utf8).withUnsafeBytes { try TokenizerJSONReader.read($0, path: path) } }
     }
 
     /// Reads one file, of the kind that its name says; every refusal names it.
     private func file(_ path: String, split: SplitPattern?) throws -> any Tokenizer {
-        do { return try read(path, split: split) } catch let error as TokenizerError {
+        try naming(path) { try read(path, split: split) }
+    }
+
+    /// Adds the file's name to a refusal that lacks it.
+    private func naming(_ path: String, _ read: () throws -> any Tokenizer) throws -> any Tokenizer {
+        do { return try read() } catch let error as TokenizerError {
             // What is found when the tables are made, far from the file.
-            if error.message.contains(path) || error.message.contains(Paths.parent(of: path)) { throw error }
+            let folder = Paths.parent(of: path)
+            if error.message.contains(path) || folder.count > 1 && error.message.contains(folder) { throw error }
             throw TokenizerError(error.kind, "'\(path)': \(error.message)")
         }
     }

@@ -73,6 +73,22 @@ public struct RunSetup: Sendable {
         return setup
     }
 
+    /// Refuses what no machine has the memory for, before bytes are summed up that would not fit an Int.
+    ///
+    /// Each key alone is within its bounds; all of them at their largest make 2^70 bytes. What is counted here is at least a
+    /// tenth of what the memory plans count and at most ten times it.
+    private static func checkSizes(_ config: RunConfig) throws {
+        let layers = Double(config.nLayer), width = Double(config.nEmbd),
+            rows = Double(config.batchSize) * Double(config.blockSize)
+        let vocabulary = Double(config.vocabSize), table = (vocabulary + Double(config.blockSize)) * width
+        let bytes = 20 * (layers * 12 * width * width + table) + rows * (layers * 64 * width + 8 * vocabulary)
+        guard bytes < 1e16 else {
+            throw ModelError(
+                "n_layer \(config.nLayer), n_embd \(config.nEmbd), block_size \(config.blockSize), vocab_size \(config.vocabSize) and "
+                    + "batch_size \(config.batchSize) together take more memory than any machine has; choose smaller ones")
+        }
+    }
+
     /// The model that a configuration describes.
     public static func model(_ config: RunConfig) throws -> GPTConfig {
         if config.qkNorm { throw ModelError("qk_norm = true is not available yet; set it to false") }
@@ -80,6 +96,7 @@ public struct RunSetup: Sendable {
         guard let activation = Activation(rawValue: config.activation) else {
             throw ModelError("activation '\(config.activation)' is not known; choose gelu or gelu_tanh")
         }
+        try checkSizes(config)
         return try GPTConfig(
             nLayer: config.nLayer, nHead: config.nHead, nEmbd: config.nEmbd, blockSize: config.blockSize,
             vocabSize: config.vocabSize, bias: config.bias, dropout: config.dropout, activation: activation)

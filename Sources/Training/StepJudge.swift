@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Checkpoints
 import Foundation
 
 /// What an update's numbers look like beside those of the updates before it.
@@ -130,8 +131,15 @@ package struct RunHistory: Codable, Equatable {
     }
 
     /// - Parameter text: nil or damaged in checkpoints that were written before there was a history: it starts empty.
+    ///   The same where its counts are none that a run can come to: they are added to and multiplied.
     package init(text: String?) {
-        self = text.flatMap { try? JSONDecoder().decode(RunHistory.self, from: Data($0.utf8)) } ?? RunHistory()
+        let read = text.flatMap { try? JSONDecoder().decode(RunHistory.self, from: Data($0.utf8)) }
+        self = read.flatMap { $0.isPossible ? $0 : nil } ?? RunHistory()
+    }
+
+    private var isPossible: Bool {
+        let counts = [rollbacks, undoneSamples, judge.badInARow, judge.normSpikesInARow]
+        return counts.allSatisfy { (0...CheckpointState.mostSamples).contains($0) } && rateFactor > 0 && rateFactor <= 1
     }
 
     package init() {}

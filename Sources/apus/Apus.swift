@@ -2,6 +2,7 @@
 import ArgumentParser
 import Foundation
 import RunLog
+import Storage
 
 /// The command line: `apus COMMAND ...`.
 struct Apus: ParsableCommand {
@@ -28,6 +29,7 @@ struct Apus: ParsableCommand {
 @main
 enum Main {
     static func main() {
+        MappedFile.explainFaults()
         do {
             var command = try Apus.parseAsRoot(Main.spelled(Array(CommandLine.arguments.dropFirst())))
             try command.run()

@@ -36,7 +36,10 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        guard steps >= 1, tokens >= 1 else { throw UsageError("--steps and --tokens must be at least 1") }
+        let most = 1_000_000
+        guard (1...most).contains(steps), (1...most).contains(tokens) else {
+            throw UsageError("--steps and --tokens take 1 to \(most)")
+        }
         var base = RunConfig()
         (base.nLayer, base.nHead, base.nEmbd, base.batchSize, base.vocabSize) = (12, 12, 384, 4, 50304)
         let typed = try ConfigArguments(arguments, base: base), config = typed.config

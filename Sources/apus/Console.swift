@@ -68,7 +68,7 @@ enum Format {
 
     /// "45s", "3m 20s", "2h 05m", "1d 3h".
     static func duration(_ seconds: Double) -> String {
-        guard seconds.isFinite, seconds >= 0 else { return "?" }
+        guard seconds >= 0, seconds < 1e15 else { return "?" }
         let s = Int(seconds.rounded())
         if s < 60 { return "\(s)s" }
         if s < 3600 { return "\(s / 60)m \(String(format: "%02d", s % 60))s" }

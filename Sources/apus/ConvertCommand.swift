@@ -67,6 +67,7 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         let (format, exporter) = try formatAndExporter()
+        guard !out.isEmpty else { throw UsageError("--out is empty; name the file or folder to write") }
         let type = try elementType(exporter, format)
         let destination = exporter.destination(out.count > 1 && out.hasSuffix("/") ? String(out.dropLast()) : out)
         var status = stat()

@@ -81,11 +81,14 @@ struct SampleCommand: ParsableCommand {
     @Flag(help: "Print only the text.")
     var quiet = false
 
+    /// Texts, and tokens of one: nobody waits for more.
+    private static let most = 1_000_000_000
+
     func run() throws {
         let sampling = SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed)
         if let problem = sampling.problem { throw UsageError(problem) }
-        guard numSamples >= 1, maxNewTokens >= 1 else {
-            throw UsageError("--num-samples and --max-new-tokens must be at least 1")
+        guard (1...Self.most).contains(numSamples), (1...Self.most).contains(maxNewTokens) else {
+            throw UsageError("--num-samples and --max-new-tokens take 1 to \(Self.most)")
         }
         // As in nanoGPT, init_from decides, and only for "resume" out_dir is asked.
         guard let path = model ?? (initFrom == "resume" ? nil : initFrom) ?? outDir else {
@@ -107,7 +110,8 @@ struct SampleCommand: ParsableCommand {
         var made = 0
         let started = clock.now
         var decoder: GPTDecoder?
-        for first in stride(from: 0, to: numSamples, by: streams) where !StopSignal.isSet {
+        for first in stride(from: 0, to: numSamples, by: streams) {
+            if StopSignal.isSet { break }
             let samples = first..<min(first + streams, numSamples)
             if decoder?.batch != samples.count {
                 decoder = nil  // its memory goes before the next one's comes

@@ -126,6 +126,17 @@ import Testing
         #expect(error?.reason == "it has format_version 2, this Apus reads 1; update Apus")
     }
 
+    @Test func positionsThatNoRunReachesAreRefused() throws {
+        let folder = try TemporaryFolder(), text = String(decoding: try state(step: 4).encoded(), as: UTF8.self)
+        for (key, value) in [("step", Int.max), ("step", -1), ("next_sample", Int.max), ("tokens_seen", -5)] {
+            let forged = text.replacing(try Regex("\"\(key)\" : \\d+"), with: "\"\(key)\" : \(value)")
+            #expect(forged != text)
+            let path = try folder.write(Array(forged.utf8), "state.json")
+            let error = #expect(throws: FileError.self) { try CheckpointState.read(path: path) }
+            #expect(error?.reason.contains("\(key) is \(value)") == true, "\(String(describing: error))")
+        }
+    }
+
     @Test func statesSurviveWithUnusualNumbers() throws {
         let run = try TemporaryFolder()
         var unusual = state(step: 1)

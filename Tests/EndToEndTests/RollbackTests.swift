@@ -244,5 +244,13 @@ import Training
         history.undoneSamples = 123
         #expect(RunHistory(text: history.text) == history)
         #expect(RunHistory(text: nil) == RunHistory() && RunHistory(text: "{broken") == RunHistory())
+        // Counts that would overflow where they are added to.
+        for (count, forged) in [
+            ("\"rollbacks\":\(history.rollbacks)", Int.max), ("\"undoneSamples\":\(history.undoneSamples)", Int.min),
+        ] {
+            let key = count.prefix { $0 != ":" }
+            #expect(history.text.contains(count))
+            #expect(RunHistory(text: history.text.replacingOccurrences(of: count, with: "\(key):\(forged)")) == RunHistory())
+        }
     }
 }

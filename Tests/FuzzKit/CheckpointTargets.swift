@@ -2,13 +2,15 @@
 import Checkpoints
 import Foundation
 import Storage
+import Tokenization
 
 /// The parsers of checkpoints and models.
 public enum CheckpointTargets {
     public static let all: [FuzzTarget] = [
         FuzzTarget("safetensors", safetensors), FuzzTarget("pytorch-zip", longest: 8192, pytorch), FuzzTarget("pickle", pickle),
         FuzzTarget("checkpoint", checkpoint), FuzzTarget("huggingface", longest: 8192, huggingFace),
-        FuzzTarget("huggingface-index", huggingFaceIndex),
+        FuzzTarget("huggingface-index", huggingFaceIndex), FuzzTarget("gguf", longest: 8192, gguf),
+        FuzzTarget("llmc-model", llmc),
     ]
 
     private static func safetensors(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
@@ -103,6 +105,26 @@ public enum CheckpointTargets {
         try folder.write("config.json", files[0])
         try folder.write("model.safetensors", files[1])
         try read(ModelSource.open(path: folder.path).tensors)
+    }
+
+    /// The file itself, the model and the tokenizer in it.
+    private static func gguf(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
+        let file = try GGUFFile(file: MappedFile(path: "input.gguf", contents: input))
+        var crc = CRC32C()
+        for entry in file.entries { crc.update(file.bytes(entry)) }
+        for value in file.metadata.values {
+            // Arrays are read only when somebody asks for them.
+            if let array = value.array { _ = (try? array.strings(), try? array.integers()) }
+        }
+        let model = try ModelSource.open(path: folder.write("input.gguf", input))
+        try read(model.tensors)
+        guard let json = try model.tokenizerJSON?() else { return }
+        try DataTargets.exercise(TokenizerLoader(environment: [:]).load(json: json, path: "input.gguf"))
+    }
+
+    /// A model of llm.c's: the header and what it makes of the bytes.
+    private static func llmc(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
+        try read(ModelSource.open(path: folder.write("input.bin", input)).tensors)
     }
 
     /// The index of a model in parts, beside one part.

@@ -14,7 +14,7 @@ public enum DataTargets {
         FuzzTarget("decompressor", decompressor), FuzzTarget("jsonl", jsonLines), FuzzTarget("text", plainText),
         FuzzTarget("token-file", tokenFile), FuzzTarget("dataset", dataset), FuzzTarget("dataset-part", datasetPart),
         FuzzTarget("tokenizer-json", longest: 16384, tokenizerJSON), FuzzTarget("gpt2-files", longest: 16384, gpt2Files),
-        FuzzTarget("tiktoken", longest: 8192, tiktoken),
+        FuzzTarget("tiktoken", longest: 8192, tiktoken), FuzzTarget("nanogpt-meta", nanoGPTMeta),
     ]
 
     /// Footer, pages, codecs: every column that can be read, in every row group.
@@ -151,27 +151,33 @@ public enum DataTargets {
     // ---- Tokenizers --------------------------------------------------------------------------------------------------
 
     private static func tokenizerJSON(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
-        try exercise(TokenizerLoader(environment: [:]).load(spec: folder.write("tokenizer.json", input)), folder)
+        try exercise(TokenizerLoader(environment: [:]).load(spec: folder.write("tokenizer.json", input)))
     }
 
     private static func gpt2Files(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
         let files = pieces(input, 2)
         let path = try folder.write("vocab.bpe", files[0])
         if files[1].isEmpty { unlink(folder("encoder.json")) } else { try folder.write("encoder.json", files[1]) }
-        try exercise(TokenizerLoader(environment: [:]).load(spec: path), folder)
+        try exercise(TokenizerLoader(environment: [:]).load(spec: path))
     }
 
     private static func tiktoken(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
         let (kind, body) = head(input)
         let path = try folder.write("input.tiktoken", body)
         let split = SplitPattern.allCases[Int(kind) % SplitPattern.allCases.count]
-        try exercise(TokenizerLoader(environment: [:]).load(spec: path, split: split), folder)
+        try exercise(TokenizerLoader(environment: [:]).load(spec: path, split: split))
+    }
+
+    /// meta.pkl beside a dataset: a pickle of a character vocabulary.
+    private static func nanoGPTMeta(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
+        let meta = try NanoGPTMeta.read(folder.write("meta.pkl", input))
+        if let tokenizer = meta.tokenizer { try exercise(tokenizer) }
     }
 
     private static let sample = Array("Hello, world's  12345\r\n\t élan 日本語 \u{1F600} <|endoftext|> aaaaaaaaaaaaaaaaaaaa".utf8)
 
     /// Whatever tables a file made: texts go in and out through them.
-    private static func exercise(_ tokenizer: any Tokenizer, _ folder: FuzzFolder) throws {
+    static func exercise(_ tokenizer: any Tokenizer) throws {
         let encoder = tokenizer.makeEncoder()
         var ids: [UInt32] = []
         do { try sample.withUnsafeBytes { try encoder.encode($0, into: &ids) } } catch let error as TokenizerError {

@@ -7,7 +7,7 @@ import Storage
 /// The parsers of configurations, run records and logs, up to the finished report.
 public enum RunTargets {
     public static let all: [FuzzTarget] = [
-        FuzzTarget("nanogpt-config", nanoGPTConfig), FuzzTarget("metrics", metrics),
+        FuzzTarget("nanogpt-config", nanoGPTConfig), FuzzTarget("metrics", longest: 1536, metrics),
         FuzzTarget("training-log", longest: 8192, trainingLog), FuzzTarget("run-folder", longest: 12288, runFolder),
         FuzzTarget("report", longest: 4096, reportOfLog), FuzzTarget("run-report", longest: 8192, reportOfFolder),
     ]

@@ -25,6 +25,24 @@ import Testing
         }
     }
 
+    /// Curves whose top and bottom are next to each other, or further apart than a number can say, once were traps.
+    @Test(arguments: [
+        ["3", "3", "3", "3.0000000000000004", "3"], ["1e308", "-1e308", "3", "2.5", "2.4"], ["1e-320", "0", "1e-320", "0", "0"],
+        ["1e300", "4", "3", "2.5", "2.4"],
+    ]) func lossesAtTheEdgesOfNumbersAreDrawn(losses: [String]) throws {
+        let rows = losses.enumerated().map { "\(100 * $0),\($1)\n" }.joined()
+        let facts = try HealthInput.parse(Data(("step,val_loss\n" + rows).utf8), name: "input.csv")
+        let report = HealthReport.make(facts: facts)
+        let document = ReportDocument(report: report, facts: facts, ceilingFraction: nil)
+        for catalogue in [Catalogue.english, .german] {
+            let terminal = TerminalRenderer(columns: 80, colour: false, catalogue: catalogue).render(report, all: true)
+            let page = HTMLRenderer.render(document, catalogue: catalogue)
+            #expect(terminal.contains("input.csv") && page.contains("input.csv"))
+            #expect(!MarkdownRenderer.render(document, catalogue: catalogue).isEmpty)
+            #expect(try JSONSerialization.jsonObject(with: document.json(catalogue: catalogue)) is [String: Any])
+        }
+    }
+
     /// The letter fits on a screen, and colour changes nothing but colour.
     @Test func theLetter() throws {
         let report = try ReferenceRunTests.report()

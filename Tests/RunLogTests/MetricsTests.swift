@@ -40,6 +40,12 @@ import Testing
         let after = try MetricsFile.read(path: folder("m.jsonl"))
         #expect(after.events.map(\.step) == [1, 2])
         #expect(after.unreadable == 1)
+        // The torn line's number is used again; empty lines and others that cannot be read are passed over.
+        #expect(after.lines.map(\.seq) == [0, 1])
+        try folder.write("m.jsonl", #require(FileManager.default.contents(atPath: folder("m.jsonl"))) + Data("{}\n\n\nx\n".utf8))
+        #expect(try MetricsWriter(path: folder("m.jsonl")).write(step(3)).seq == 2)
+        try folder.write("m.jsonl", "\n\nx")
+        #expect(try MetricsWriter(path: folder("m.jsonl")).write(step(1)).seq == 0)
     }
 
     @Test func aResumeUndoesWhatCameAfterItsStep() {
@@ -54,6 +60,67 @@ import Testing
         #expect(file.lines.count == 8)
         #expect(file.events.filter { $0.event == .step }.map(\.loss) == [1, 1, 9])
         #expect(!file.events.contains { $0.event == .eval })
+    }
+
+    /// Lines that count how often one is looked at.
+    private struct Counted: BidirectionalCollection {
+        final class Count { var value = 0 }
+        let lines: [RunEvent], count = Count()
+        var startIndex: Int { lines.startIndex }
+        var endIndex: Int { lines.endIndex }
+        func index(after index: Int) -> Int { index + 1 }
+        func index(before index: Int) -> Int { index - 1 }
+        subscript(index: Int) -> RunEvent {
+            count.value += 1
+            return lines[index]
+        }
+    }
+
+    /// What `standing` means, line by line; it grows with the square of the lines, so only tests use it.
+    private func standingByDefinition(_ lines: [RunEvent]) -> [RunEvent] {
+        var standing: [RunEvent] = []
+        for line in lines {
+            if line.event == .resume || line.event == .rollback {
+                standing.removeAll { $0.step > line.step && [.step, .eval, .checkpoint, .end].contains($0.event) }
+                standing.removeAll { $0.event == .end || line.event == .resume && $0.step > line.step && $0.event == .skip }
+            }
+            standing.append(line)
+        }
+        return standing
+    }
+
+    @Test func whatStandsIsFoundInOneVisitOfEachLine() {
+        let kinds: [RunEvent.Kind] = [.start, .step, .eval, .checkpoint, .warning, .skip, .rollback, .resume, .end]
+        var random = SeededGenerator(4), found = 0
+        for round in 0..<300 {
+            // Few of the kinds at a time, so that files of nothing but resumes or rollbacks are among them.
+            let some = (0..<1 + round % 4).map { _ in kinds.randomElement(using: &random) ?? .step }
+            let lines = (0..<60).map {
+                RunEvent(some.randomElement(using: &random) ?? .step, step: .random(in: -1...20, using: &random), seq: $0)
+            }
+            let counted = Counted(lines: lines), standing = MetricsFile.standing(counted)
+            #expect(standing == standingByDefinition(lines), "\(lines.map { "\($0.event) \($0.step)" })")
+            #expect(counted.count.value == lines.count)
+            found += standing.count
+        }
+        #expect(found > 0)
+    }
+
+    @Test func theLargestNumberOfALineIsGoneOnWith() throws {
+        let folder = try TemporaryFolder()
+        var last = step(Int.max)
+        last.seq = .max
+        try folder.write("m.jsonl", RunEvent.makeEncoder().encode(last) + Data("\n".utf8))
+        let writer = try MetricsWriter(path: folder("m.jsonl"))
+        #expect(try [writer.write(step(1)), writer.write(step(2))].map(\.seq) == [.max, .max])
+    }
+
+    @Test func aLinkIsNotAppendedTo() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("mine", "mine\n")
+        try FileManager.default.createSymbolicLink(atPath: folder("m.jsonl"), withDestinationPath: folder("mine"))
+        #expect { try MetricsWriter(path: folder("m.jsonl")) } throws: { "\($0)".contains("it is a symbolic link") }
+        #expect(try String(contentsOfFile: folder("mine"), encoding: .utf8) == "mine\n")
     }
 
     @Test func aFailingDiskIsReported() throws {

@@ -12,7 +12,8 @@ import Testing
         try AtomicFileWriter.write("", to: folder.file("file"))
         #expect(!Folder.exists(folder.file("file")))
         #expect(Folder.names(folder.path) == ["a", "file"] && Folder.names(folder.file("x")).isEmpty)
-        #expect(throws: FileError.self) { try Folder.create(folder.file("file/below")) }
+        let error = #expect(throws: FileError.self) { try Folder.create(folder.file("file/below")) }
+        #expect(error?.reason == "'\(folder.file("file"))' is a file; choose another place")
     }
 
     @Test func foldersThatCannotBeFlushedAreTolerated() throws {
@@ -54,6 +55,15 @@ import Testing
         }
         _ = try FolderLock(folder: folder.path)
         #expect(throws: FileError.self) { try FolderLock(folder: folder.file("none")) }
+    }
+
+    @Test func aLinkInPlaceOfTheLockIsNotWrittenThrough() throws {
+        let folder = try TemporaryFolder()
+        try "mine".write(toFile: folder.file("mine"), atomically: false, encoding: .utf8)
+        try FileManager.default.createSymbolicLink(atPath: folder.file("lock"), withDestinationPath: folder.file("mine"))
+        let error = #expect(throws: FileError.self) { try FolderLock(folder: folder.path) }
+        #expect(error?.reason.contains("symbolic link") == true)
+        #expect(try String(contentsOfFile: folder.file("mine"), encoding: .utf8) == "mine")
     }
 
     /// Another process holds the lock and is killed: the folder is free at once.

@@ -10,6 +10,7 @@ import Tokenization
 enum Seeds {
     static func write(into root: String) throws {
         try checkpoints(root)
+        try exports(root)
         try tokenizers(root)
         try texts(root)
     }
@@ -74,6 +75,29 @@ enum Seeds {
         try save(root, "checkpoint", "small", Array(small.utf8) + [0xFF] + files[1])
     }
 
+    /// Files for other programs, as `apus convert` writes them.
+    private static func exports(_ root: String) throws {
+        let folder = try FuzzFolder()
+        let trainer = try BPETrainer(vocabularySize: 260)
+        try Array("the cat and the hat".utf8).withUnsafeBytes { try trainer.add(document: $0) }
+        let tokenizer = try ExportTokenizer(json: trainer.train().tokenizer.tokenizerJSON(), name: "bpe")
+        var wide = facts
+        wide.vocabSize = 260
+        let forms: [(ExportFormat, ModelFacts, String, String)] = [
+            (.gguf, wide, "a.gguf", "gguf"), (.llmc, facts, "a.bin", "llmc-model"),
+        ]
+        for (format, facts, name, target) in forms {
+            let tensors = facts.parameters.map { parameter in
+                let count = parameter.shape.reduce(1, *)
+                return TensorSource(name: parameter.name, shape: parameter.shape, values: (0..<count).map { Float($0) / 8 })
+            }
+            var model = ModelExport(name: "a", facts: facts, tensors: tensors)
+            if format == .gguf { model.tokenizer = tokenizer }
+            _ = try format.exporter.write(model, dtype: .float32, to: folder(name), calls: .system)
+            try save(root, target, "model", bytes(folder(name)))
+        }
+    }
+
     // ---- Tokenizers --------------------------------------------------------------------------------------------------
 
     private static func tokenizers(_ root: String) throws {
@@ -93,6 +117,11 @@ enum Seeds {
         try save(root, "gpt2-files", "both", Array(lines.utf8) + [0xFF] + Array(vocabulary))
         let tokens = (0..<256).map { [UInt8($0)] } + ["th", "the", " th", "an"].map { Array($0.utf8) }
         let ranks = tokens.enumerated().map { "\(Data($1).base64EncodedString()) \($0)\n" }.joined()
+        // {"vocab_size": 2, "itos": {0: "b", 1: "\n"}}, as pickle protocol 2 has it.
+        func name(_ text: String) -> [UInt8] { [0x58, UInt8(text.utf8.count), 0, 0, 0] + Array(text.utf8) }
+        let characters = Array("}(K".utf8) + [0] + name("b") + Array("K".utf8) + [1] + name("\n") + Array("u".utf8)
+        let meta = Array("}(".utf8) + name("vocab_size") + Array("K".utf8) + [2] + name("itos") + characters + Array("u.".utf8)
+        try save(root, "nanogpt-meta", "characters", [0x80, 2] + meta)
         try save(root, "tiktoken", "ranks", "\u{1}" + ranks)
     }
 

@@ -29,7 +29,7 @@ struct BraillePlot {
     mutating func line(_ from: (x: Double, y: Double), _ to: (x: Double, y: Double)) {
         guard from.x.isFinite, from.y.isFinite, to.x.isFinite, to.y.isFinite else { return }
         let span = max(abs(to.x - from.x) * Double(columns * 2), abs(to.y - from.y) * Double(rows * 4))
-        let steps = max(1, min(Int(span.rounded(.up)), 4000))
+        let steps = max(1, Int(min(span, 4000).rounded(.up)))
         for step in 0...steps {
             let share = Double(step) / Double(steps)
             dot(from.x + (to.x - from.x) * share, from.y + (to.y - from.y) * share)
@@ -38,11 +38,13 @@ struct BraillePlot {
 
     /// Shades the characters between two heights from x on.
     mutating func shade(fromX x: Double, low: Double, high: Double) {
+        guard x.isFinite, !low.isNaN, !high.isNaN else { return }
+        let x = max(0, x), low = max(-1, min(2, low)), high = max(-1, min(2, high))
         let top = max(0, min(rows - 1, Int((1 - high) * Double(rows)))),
             bottom = max(0, min(rows - 1, Int((1 - low) * Double(rows) - 1e-9)))
         guard top <= bottom, x <= 1 else { return }
         for row in top...bottom {
-            for column in max(0, Int(x * Double(columns)))..<columns { shaded[row * columns + column] = true }
+            for column in Int(x * Double(columns))..<columns { shaded[row * columns + column] = true }
         }
     }
 

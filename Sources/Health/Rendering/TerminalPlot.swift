@@ -80,6 +80,10 @@ struct TerminalPlot {
             (log(max(loss - floor, 1e-9)) - log(bottom - floor)) / (log(top - floor) - log(bottom - floor))
         }
 
-        func row(_ loss: Double, _ rows: Int) -> Int { max(0, min(rows - 1, Int((1 - place(loss)) * Double(rows)))) }
+        func row(_ loss: Double, _ rows: Int) -> Int {
+            // Where top and bottom are next to each other the place is no number.
+            let place = place(loss)
+            return place.isNaN ? rows - 1 : max(0, min(rows - 1, Int((1 - max(0, min(1, place))) * Double(rows))))
+        }
     }
 }
