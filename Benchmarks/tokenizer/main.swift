@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// tokenizer-benchmark TOKENIZER VOCABULARY-FOLDER FILE [THREADS]: times loading, encoding and decoding a text, and
-// training 32768 tokens on it; one JSON object a line. compare.py runs it beside tiktoken and tokenizers.
+// tokenizer-benchmark TOKENIZER VOCABULARY-FOLDER FILE [THREADS [encode]]: times loading, encoding and decoding a text, and
+// training 32768 tokens on it; one JSON object a line. compare.py runs it beside tiktoken and tokenizers. With `encode`
+// only encoding by that many threads; Benchmarks/data/prepare.py compares whole preparations with it.
 import Foundation
 import Storage
 import Tokenization
@@ -33,7 +34,7 @@ func parts(_ text: UnsafeRawBufferPointer, _ count: Int) -> [Range<Int>] {
 
 func run(_ arguments: [String]) throws {
     guard arguments.count >= 4 else {
-        throw TokenizerError(.badRequest, "usage: tokenizer-benchmark TOKENIZER VOCABULARY-FOLDER FILE [THREADS]")
+        throw TokenizerError(.badRequest, "usage: tokenizer-benchmark TOKENIZER VOCABULARY-FOLDER FILE [THREADS [encode]]")
     }
     let threads = arguments.count > 4 ? max(1, Int(arguments[4]) ?? 1) : 1
     var tokenizer: (any Tokenizer)?
@@ -43,7 +44,31 @@ func run(_ arguments: [String]) throws {
     try withExtendedLifetime(file) {
         let text = Array(file.bytes)
         report("load", loading, bytes: 0)
-        try measure(tokenizer, text, threads)
+        if arguments.count > 5, arguments[5] == "encode" {
+            let time = best(of: 3, encoding(tokenizer, text, threads))
+            report("encode", time, bytes: text.count, ", \"threads\": \(threads)")
+        } else {
+            try measure(tokenizer, text, threads)
+        }
+    }
+}
+
+/// Encodes the text by some threads, each with a fresh encoder, every time it is called.
+func encoding(_ tokenizer: any Tokenizer, _ text: [UInt8], _ threads: Int) -> () -> Void {
+    let ranges = text.withUnsafeBytes { parts($0, threads) }
+    // Each thread keeps its array from run to run: page faults are not encoding.
+    nonisolated(unsafe) var outputs = [[UInt32]](repeating: [], count: threads)
+    return {
+        outputs.withUnsafeMutableBufferPointer { outputs in
+            nonisolated(unsafe) let outputs = outputs
+            DispatchQueue.concurrentPerform(iterations: threads) { part in
+                outputs[part].removeAll(keepingCapacity: true)
+                text.withUnsafeBytes {
+                    let share = UnsafeRawBufferPointer(rebasing: $0[ranges[part]])
+                    try? tokenizer.makeEncoder().encode(share, into: &outputs[part])
+                }
+            }
+        }
     }
 }
 
@@ -63,21 +88,7 @@ func measure(_ tokenizer: any Tokenizer, _ text: [UInt8], _ threads: Int) throws
     }
     report("encode, cache warm", again, bytes: text.count, ", \"threads\": 1")
     if threads > 1 {
-        let ranges = text.withUnsafeBytes { parts($0, threads) }
-        // Each thread keeps its array from run to run, as the single thread above does: page faults are not encoding.
-        nonisolated(unsafe) var outputs = [[UInt32]](repeating: [], count: threads)
-        let parallel = best(of: 7) {
-            outputs.withUnsafeMutableBufferPointer { outputs in
-                nonisolated(unsafe) let outputs = outputs
-                DispatchQueue.concurrentPerform(iterations: threads) { part in
-                    outputs[part].removeAll(keepingCapacity: true)
-                    text.withUnsafeBytes {
-                        let share = UnsafeRawBufferPointer(rebasing: $0[ranges[part]])
-                        try? tokenizer.makeEncoder().encode(share, into: &outputs[part])
-                    }
-                }
-            }
-        }
+        let parallel = best(of: 7, encoding(tokenizer, text, threads))
         report("encode", parallel, bytes: text.count, ", \"threads\": \(threads)")
     }
     var decoded = 0

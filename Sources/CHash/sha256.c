@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SHA-256 as FIPS 180-4 writes it, with the x86 SHA extensions where the CPU has them.
-#include "CHash.h"
+#include "sha256.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #endif
 
-static const uint32_t K[64] __attribute__((aligned(64))) = {
+const uint32_t apus_sha256_constants[64] __attribute__((aligned(64))) = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -20,9 +20,11 @@ static const uint32_t K[64] __attribute__((aligned(64))) = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
+#define K apus_sha256_constants
+
 static inline uint32_t rotr(uint32_t x, int n) { return (x >> n) | (x << (32 - n)); }
 
-static void compress_portable(uint32_t h[8], const uint8_t *data, size_t blocks) {
+void apus_sha256_compress_portable(uint32_t h[8], const uint8_t *data, size_t blocks) {
     for (; blocks > 0; blocks--, data += 64) {
         uint32_t w[64];
         for (int i = 0; i < 16; i++) {
@@ -81,17 +83,25 @@ static int has_sha(void) {
 }
 #endif
 
-static void compress(uint32_t h[8], const uint8_t *data, size_t blocks) {
+int apus_sha256_has_extensions(void) {
 #if defined(__x86_64__)
     static int use_sha = -1;  // the same value whoever computes it, so a race is harmless
     int use = __atomic_load_n(&use_sha, __ATOMIC_RELAXED);
     if (use < 0) __atomic_store_n(&use_sha, use = has_sha(), __ATOMIC_RELAXED);
-    if (use) {
+    return use;
+#else
+    return 0;
+#endif
+}
+
+void apus_sha256_compress(uint32_t h[8], const uint8_t *data, size_t blocks) {
+#if defined(__x86_64__)
+    if (apus_sha256_has_extensions()) {
         compress_sha(h, data, blocks);
         return;
     }
 #endif
-    compress_portable(h, data, blocks);
+    apus_sha256_compress_portable(h, data, blocks);
 }
 
 void apus_sha256_init(apus_sha256_t *s) {
@@ -110,9 +120,9 @@ void apus_sha256_update(apus_sha256_t *s, const void *data, size_t length) {
         memcpy(s->pending + have, p, take);
         p += take, length -= take;
         if (have + take < 64) return;
-        compress(s->state, s->pending, 1);
+        apus_sha256_compress(s->state, s->pending, 1);
     }
-    compress(s->state, p, length / 64);
+    apus_sha256_compress(s->state, p, length / 64);
     memcpy(s->pending, p + (length & ~(size_t)63), length & 63);
 }
 
@@ -130,13 +140,13 @@ void apus_sha256_final(apus_sha256_t *s, uint8_t digest[32]) {
 void apus_sha256_portable(const void *data, size_t length, uint8_t digest[32]) {
     apus_sha256_t s;
     apus_sha256_init(&s);
-    compress_portable(s.state, data, length / 64);
+    apus_sha256_compress_portable(s.state, data, length / 64);
     uint8_t tail[128] = {0};
     size_t rest = length & 63, blocks = rest < 56 ? 1 : 2;
     if (rest > 0) memcpy(tail, (const uint8_t *)data + (length - rest), rest);
     tail[rest] = 0x80;
     for (int i = 0; i < 8; i++) tail[64 * blocks - 8 + i] = (uint8_t)((uint64_t)length * 8 >> (56 - 8 * i));
-    compress_portable(s.state, tail, blocks);
+    apus_sha256_compress_portable(s.state, tail, blocks);
     for (int i = 0; i < 8; i++) {
         for (int j = 0; j < 4; j++) digest[4 * i + j] = (uint8_t)(s.state[i] >> (24 - 8 * j));
     }

@@ -53,21 +53,27 @@ void apus_encoder_destroy(apus_encoder *e) {
 
 size_t apus_encoder_cache_bytes(const apus_encoder *e) { return apus_cache_size(&e->cache); }
 
-int apus_encoder_start(apus_encoder *e, const uint8_t *text, size_t length) {
+void apus_encoder_start_well_formed(apus_encoder *e, const uint8_t *text, size_t length) {
     free(e->repaired);
     free(e->rest);
     e->repaired = NULL, e->rest = NULL;
     e->word = e->words = e->long_at = e->long_end = e->held = e->given = 0;
-    if (length > 0 && apus_utf8_valid_prefix(text, length) < length) {
-        if (length > SIZE_MAX / 3) return -1;
-        e->repaired = malloc(3 * length);
-        if (!e->repaired) return -1;
-        length = apus_utf8_repair(text, length, e->repaired);
-        text = e->repaired;
-    }
     e->text = text, e->length = length;
     apus_splitter_start(&e->splitter, e->vocabulary->split, text, length);
     if (length == 0) e->splitter.done = true;
+}
+
+int apus_encoder_start(apus_encoder *e, const uint8_t *text, size_t length) {
+    if (length == 0 || apus_utf8_valid_prefix(text, length) == length) {
+        apus_encoder_start_well_formed(e, text, length);
+        return 0;
+    }
+    if (length > SIZE_MAX / 3) return -1;
+    uint8_t *repaired = malloc(3 * length);
+    if (!repaired) return -1;
+    length = apus_utf8_repair(text, length, repaired);
+    apus_encoder_start_well_formed(e, repaired, length);
+    e->repaired = repaired;
     return 0;
 }
 

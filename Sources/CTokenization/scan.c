@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Passes over whole documents at memory speed: is it UTF-8, how much of it is no text, how often does each id come.
+// Passes over whole documents at memory speed: is it UTF-8, how much of it is no text.
 #include <string.h>
 
 #include "CTokenization.h"
@@ -143,14 +143,54 @@ size_t apus_non_text_bytes(const uint8_t *text, size_t length) {
     return bytes;
 }
 
-// ---- Ids ------------------------------------------------------------------------------------------------------------
+// ---- Both at once ---------------------------------------------------------------------------------------------------
 
-void apus_count_ids(const uint32_t *ids, size_t count, uint64_t *histogram, size_t size) {
-    for (size_t i = 0; i < count; i++) {
-        if (ids[i] < size) histogram[ids[i]]++;
+#if defined(__x86_64__)
+/// Both questions in one pass over whole blocks. Returns where it stopped: behind the last block of well-formed text, which
+/// may end in the middle of a character.
+AVX2 static size_t scan_blocks_avx2(const uint8_t *text, size_t length, size_t *non_text) {
+    const __m256i blank = _mm256_set1_epi8(0x20), tab = _mm256_set1_epi8('\t'), line = _mm256_set1_epi8('\n');
+    const __m256i carriage = _mm256_set1_epi8('\r'), delete = _mm256_set1_epi8(0x7F);
+    const __m256i latin = _mm256_set1_epi8((char)0xC2), special = _mm256_set1_epi8((char)0xEF);
+    __m256i last = _mm256_setzero_si256();
+    size_t at = 0, bytes = 0;
+    for (; at + 32 <= length; at += 32) {
+        __m256i now = _mm256_loadu_si256((const __m256i *)(text + at));
+        // As signed bytes, controls and everything beyond ASCII are below the blank: most blocks have neither.
+        __m256i odd = _mm256_or_si256(_mm256_cmpgt_epi8(blank, now), _mm256_cmpeq_epi8(now, delete));
+        if (_mm256_testz_si256(_mm256_or_si256(odd, last), _mm256_or_si256(odd, last))) continue;
+        if (_mm256_movemask_epi8(_mm256_or_si256(now, last)) != 0) {
+            __m256i bad = errors(now, last);
+            if (!_mm256_testz_si256(bad, bad)) break;
+        }
+        // Only the last three bytes of a block matter to the next, and only when they are not ASCII.
+        last = _mm256_movemask_epi8(now) != 0 ? now : _mm256_setzero_si256();
+        __m256i white = _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(now, tab), _mm256_cmpeq_epi8(now, line)),
+                                        _mm256_cmpeq_epi8(now, carriage));
+        __m256i lead = _mm256_or_si256(_mm256_cmpeq_epi8(now, latin), _mm256_cmpeq_epi8(now, special));
+        __m256i ascii = _mm256_andnot_si256(_mm256_or_si256(white, _mm256_cmpgt_epi8(_mm256_setzero_si256(), now)), odd);
+        unsigned look = (unsigned)_mm256_movemask_epi8(_mm256_or_si256(ascii, lead));
+        for (; look != 0; look &= look - 1) bytes += non_text_at(text, length, at + (size_t)__builtin_ctz(look));
     }
+    *non_text = bytes;
+    return at;
 }
+#endif
 
-void apus_narrow_ids(const uint32_t *ids, size_t count, uint16_t *out) {
-    for (size_t i = 0; i < count; i++) out[i] = (uint16_t)ids[i];
+bool apus_scan_text(const uint8_t *text, size_t length, size_t *non_text) {
+    size_t at = 0;
+    *non_text = 0;
+#if defined(__x86_64__)
+    if (length >= 32 && HAS_AVX2()) at = scan_blocks_avx2(text, length, non_text);
+#endif
+    // What is left is shorter than a block, or begins with one that is ill-formed. Its check begins with the character
+    // that was begun last, its count where the blocks end: they counted a character where it begins.
+    size_t begin = at;
+    for (int back = 0; back < 4 && begin > 0; back++) {
+        begin--;
+        if ((text[begin] & 0xC0) != 0x80) break;
+    }
+    if (apus_utf8_valid_prefix(text + begin, length - begin) < length - begin) return false;
+    for (; at < length; at++) *non_text += non_text_at(text, length, at);
+    return true;
 }

@@ -26,8 +26,8 @@ struct EncodeJob {
     ///
     /// - Returns: the sums, and what the manifest says of the files.
     func run(into writer: DatasetWriter, folder: WorkFolder) throws -> (state: PrepareState, files: [DatasetManifest.File]) {
-        let workers = (0..<options.workers).map { _ in
-            EncodeWorker(tokenizer: tokenizer, extractor: extractor, rule: plan.rule, type: type)
+        let workers = try (0..<options.workers).map { _ in
+            try EncodeWorker(tokenizer: tokenizer, extractor: extractor, rule: plan.rule, type: type)
         }
         let reader = SourceReader(
             items: sources.items, options: options.reading, single: plan.single,
@@ -42,8 +42,10 @@ struct EncodeJob {
             }
         } consume: { batch in
             if isCancelled() { throw CorpusError.interrupted }
-            try batch.train.withUnsafeBytes { try writer.write(train: $0) }
-            try batch.val.withUnsafeBytes { try writer.write(val: $0) }
+            try withExtendedLifetime(batch) {
+                try writer.write(train: batch.train.bytes)
+                try writer.write(val: batch.val.bytes)
+            }
             try writer.remember(batch.identities.filter { duplicates.add($0) }.map { max($0, 1) })
             state.add(batch)
             state.duplicates = duplicates.duplicates

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import CTokenization
 import Foundation
+import Parquet
 import Tokenization
 
 /// What a batch of documents became.
@@ -10,8 +10,7 @@ struct EncodedBatch: Sendable {
     /// Where reading goes on behind it.
     var after: SourcePosition
     /// Ids in the dataset's type, little-endian.
-    var train: [UInt8] = []
-    var val: [UInt8] = []
+    let train = TokenBytes(), val = TokenBytes()
     /// The 64-bit identities of the documents, in order.
     var identities: [UInt64] = []
     /// Documents by item.
@@ -27,68 +26,86 @@ struct EncodedBatch: Sendable {
 final class EncodeWorker: PipelineWorker, @unchecked Sendable {
     private let extractor: DocumentExtractor
     private let encoder: any TokenEncoder
+    /// The same encoder when it can give its ids where they lie.
+    private let pieces: (any PieceEncoder)?
     private let rule: SplitRule
     private let type: TokenType
     private let endOfText: UInt32?
     private let vocabularySize: Int
+    private let counter: IdCounter
+    private let buffers = DecodeBuffers()
+    /// For encoders that give no pieces.
     private var ids: [UInt32] = []
 
-    init(tokenizer: any Tokenizer, extractor: DocumentExtractor, rule: SplitRule, type: TokenType) {
+    init(tokenizer: any Tokenizer, extractor: DocumentExtractor, rule: SplitRule, type: TokenType) throws {
         self.extractor = extractor
         self.rule = rule
         self.type = type
         encoder = tokenizer.makeEncoder()
+        pieces = encoder as? any PieceEncoder
         endOfText = tokenizer.endOfText
         vocabularySize = tokenizer.vocabularySize
+        counter = try IdCounter(vocabularySize: vocabularySize)
     }
 
     func process(_ batch: SourceBatch) throws -> EncodedBatch {
         // Counts belong to the batch, not to the worker: what is journalled must cover the batches before a place, no more.
         var result = EncodedBatch(counts: TokenCounts(vocabularySize: vocabularySize), after: batch.after)
-        let reserve = (batch.bytes.isEmpty ? 1 << 20 : batch.bytes.count) / 3 * type.size
-        result.train.reserveCapacity(reserve)
-        result.missing = try extractor.forEachDocument(batch) { try add($0, to: &result) }
+        // About what English makes; more is made room for when it comes.
+        try result.train.reserve((batch.rowGroup?.textSize ?? max(batch.bytes.count, 1 << 20)) / 4 * type.size)
+        result.missing = try extractor.forEachGroup(batch, buffers: buffers) { try add($0, to: &result) }
+        result.counts.addFrequencies(of: counter)
         return result
     }
 
-    private func add(_ document: Document, to result: inout EncodedBatch) throws {
-        let isPiece = document.isValidation != nil
-        if !isPiece { result.documents[document.item, default: 0] += 1 }
-        guard !document.text.isEmpty else {
-            result.empty += 1
-            return
+    private func add(_ group: [Document], to result: inout EncodedBatch) throws {
+        // Together, because two texts at once are hashed twice as fast; pieces are not hashed at all.
+        let hashes = group[0].isValidation == nil ? SplitRule.hashes(of: group.lazy.map(\.text)) : []
+        var run = group[...]
+        while let item = run.first?.item {
+            let same = run.prefix { $0.item == item }
+            // A document in pieces is counted at its end, by the job.
+            if run.first?.isValidation == nil { result.documents[item, default: 0] += same.count }
+            run = run.dropFirst(same.count)
         }
-        let isValidation: Bool
-        if let stated = document.isValidation {
-            isValidation = stated
-        } else {
-            let hashes = SplitRule.hashes(of: document.text)
-            isValidation = rule.isValidation(hash: hashes.split)
-            result.identities.append(hashes.identity)
+        for (index, document) in group.enumerated() {
+            guard !document.text.isEmpty else {
+                result.empty += 1
+                continue
+            }
+            if let stated = document.isValidation {
+                try add(document, isValidation: stated, to: &result)
+            } else {
+                result.identities.append(hashes[index].identity)
+                try add(document, isValidation: rule.isValidation(hash: hashes[index].split), to: &result)
+            }
         }
-        ids.removeAll(keepingCapacity: true)
-        do { try encoder.encode(document.text, into: &ids) } catch {
-            throw CorpusError.data(extractor.items[document.item].name, "\(error)")
-        }
-        result.bytes += document.text.count
-        result.counts.add(document, ids: ids, isValidation: isValidation, isPiece: isPiece)
-        if let endOfText, !isPiece {
-            ids.append(endOfText)
-            result.counts.addEndOfText(endOfText, isValidation: isValidation)
-        }
-        if isValidation { store(in: &result.val) } else { store(in: &result.train) }
     }
 
-    /// Appends `ids` in the dataset's type.
-    private func store(in output: inout [UInt8]) {
-        if type == .uint16 {
-            let narrow = [UInt16](unsafeUninitializedCapacity: ids.count) { target, count in
-                apus_narrow_ids(ids, ids.count, target.baseAddress)
-                count = ids.count
-            }
-            narrow.withUnsafeBytes { UTF8Text.append($0, to: &output) }
-        } else {
-            ids.map(\.littleEndian).withUnsafeBytes { UTF8Text.append($0, to: &output) }
+    private func add(_ document: Document, isValidation: Bool, to result: inout EncodedBatch) throws {
+        let isPiece = document.isValidation != nil
+        let output = isValidation ? result.val : result.train, counter = isValidation ? nil : counter
+        let before = output.count
+        do {
+            try encode(document.text) { try output.append($0, as: type, counter: counter) }
+        } catch let error where !(error is CorpusError) {
+            throw CorpusError.data(extractor.items[document.item].name, "\(error)")
         }
+        let count = (output.count - before) / type.size
+        result.bytes += document.text.count
+        result.counts.add(document, tokens: count, isValidation: isValidation, isPiece: isPiece)
+        if let endOfText, !isPiece {
+            try withUnsafePointer(to: endOfText) {
+                try output.append(UnsafeBufferPointer(start: $0, count: 1), as: type, counter: counter)
+            }
+            result.counts.addEndOfText(isValidation: isValidation)
+        }
+    }
+
+    private func encode(_ text: UnsafeRawBufferPointer, _ body: (UnsafeBufferPointer<UInt32>) throws -> Void) throws {
+        if let pieces { return try pieces.encode(wellFormed: text, body) }
+        ids.removeAll(keepingCapacity: true)
+        try encoder.encode(text, into: &ids)
+        try ids.withUnsafeBufferPointer(body)
     }
 }

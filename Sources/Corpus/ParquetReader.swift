@@ -6,6 +6,9 @@ package struct RowGroup: Sendable {
     let file: ParquetFile
     let column: ByteArrayColumn
     let index: Int
+
+    /// Bytes of the column before compression.
+    var textSize: Int { max(0, file.rowGroups[index].columns[column.index].uncompressedSize) }
 }
 
 /// Reads the text column of a Parquet file.

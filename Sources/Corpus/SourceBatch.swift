@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Parquet
 
 /// What workers get: some documents, still in the form in which their source holds them.
 package struct SourceBatch: Sendable {
@@ -59,6 +60,8 @@ struct Document {
     let item: Int
     /// For pieces of a single document: the split; nil where the document's hash decides.
     let isValidation: Bool?
+    /// Bytes of control characters (tab and line ends are none) and of U+FFFD.
+    let nonTextBytes: Int
 }
 
 /// Turns the batches of a list of sources into documents. Used by many workers at a time.
@@ -90,45 +93,98 @@ package struct DocumentExtractor: Sendable {
     ///
     /// - Throws: `CorpusError` naming the file and line that is malformed; what the function throws.
     func forEachDocument(_ batch: SourceBatch, _ body: (Document) throws -> Void) throws -> Missing {
+        try forEachGroup(batch) { for document in $0 { try body(document) } }
+    }
+
+    /// The same, some neighbouring documents at a time: few enough to stay in the CPU's caches from one look to the next.
+    ///
+    /// - Parameter buffers: memory for decoding to use again from batch to batch on one thread.
+    func forEachGroup(
+        _ batch: SourceBatch, buffers: DecodeBuffers? = nil, _ body: ([Document]) throws -> Void
+    ) throws -> Missing {
         var missing = Missing(nulls: batch.nulls)
         let item = batch.items.first ?? 0
-        if let group = batch.rowGroup {
-            try group.file.forEachValue(column: group.column, rowGroup: group.index) { value in
-                guard let value else { return missing.nulls += 1 }
-                if value.count > largestDocument { throw tooLong(group.file.path, "a row", largestDocument) }
-                try mended(value, item: item, body)
+        var group = DocumentGroup()
+        if let rows = batch.rowGroup {
+            try rows.file.forEachGroup(column: rows.column, rowGroup: rows.index, buffers: buffers) { values in
+                for value in values {
+                    guard let value else {
+                        missing.nulls += 1
+                        continue
+                    }
+                    if value.count > largestDocument {
+                        try group.handOn(body)
+                        throw tooLong(rows.file.path, "a row", largestDocument)
+                    }
+                    try group.add(value, item: item, body)
+                }
+                try group.handOn(body)
             }
             return missing
         }
         for index in batch.stories {
             let text = Stories.story(seed: seed, index: index)
-            try text.withUnsafeBytes { try body(Document(text: $0, wasRepaired: false, item: item, isValidation: nil)) }
+            try text.withUnsafeBytes {
+                try group.add($0, item: item, body)
+                try group.handOn(body)
+            }
         }
-        let field = Array(textField.utf8)
-        var unescaped: [UInt8] = []
+        if batch.content == .jsonLines {
+            try forEachLine(batch, &missing, &group, body)
+            return missing
+        }
         try batch.bytes.withUnsafeBytes { bytes in
             var start = 0
             for (index, end) in batch.ends.enumerated() {
-                let raw = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                let text = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
                 start = end
-                let item = batch.items[index]
-                switch batch.content {
-                case .pieces:
-                    try body(Document(text: raw, wasRepaired: false, item: item, isValidation: batch.isValidation[index]))
-                case .jsonLines:
-                    unescaped.removeAll(keepingCapacity: true)
-                    guard try text(ofLine: raw, number: batch.lineNumbers[index], item: item, field, &unescaped) else {
-                        missing.nulls += 1
-                        if missing.keys == nil { missing.keys = JSONLine.keys(raw) }
-                        continue
-                    }
-                    try unescaped.withUnsafeBytes { try mended($0, item: item, body) }
-                case .documents, .stories, .rowGroup:
-                    try mended(raw, item: item, body)
-                }
+                let split = batch.content == .pieces ? batch.isValidation[index] : nil
+                try group.add(text, item: batch.items[index], isValidation: split, body)
             }
+            try group.handOn(body)
         }
         return missing
+    }
+
+    /// Unescapes lines of JSON until they make a group.
+    private func forEachLine(
+        _ batch: SourceBatch, _ missing: inout Missing, _ group: inout DocumentGroup, _ body: ([Document]) throws -> Void
+    ) throws {
+        let field = Array(textField.utf8)
+        var texts: [UInt8] = [], ends: [(end: Int, item: Int)] = []
+        func handOn() throws {
+            try texts.withUnsafeBytes { bytes in
+                var start = 0
+                for (end, item) in ends {
+                    try group.add(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), item: item, body)
+                    start = end
+                }
+                try group.handOn(body)
+            }
+            texts.removeAll(keepingCapacity: true)
+            ends.removeAll(keepingCapacity: true)
+        }
+        try batch.bytes.withUnsafeBytes { bytes in
+            var start = 0
+            for (index, end) in batch.ends.enumerated() {
+                let line = UnsafeRawBufferPointer(rebasing: bytes[start..<end]), item = batch.items[index]
+                start = end
+                do {
+                    guard try text(ofLine: line, number: batch.lineNumbers[index], item: item, field, &texts) else {
+                        missing.nulls += 1
+                        if missing.keys == nil { missing.keys = JSONLine.keys(line) }
+                        continue
+                    }
+                } catch {
+                    // What is wrong with an earlier line is told first.
+                    try handOn()
+                    throw error
+                }
+                ends.append((texts.count, item))
+                if texts.count >= DocumentGroup.mostBytes || ends.count >= DocumentGroup.mostDocuments { try handOn() }
+            }
+        }
+        try handOn()
     }
 
     private func text(
@@ -143,12 +199,5 @@ package struct DocumentExtractor: Sendable {
                 "cannot use '\(items[item].name)': line \(number), column \(problem.column): \(problem.reason); "
                     + "mend or remove the line")
         }
-    }
-
-    private func mended(_ text: UnsafeRawBufferPointer, item: Int, _ body: (Document) throws -> Void) throws {
-        guard let repaired = UTF8Text.repaired(text) else {
-            return try body(Document(text: text, wasRepaired: false, item: item, isValidation: nil))
-        }
-        try repaired.withUnsafeBytes { try body(Document(text: $0, wasRepaired: true, item: item, isValidation: nil)) }
     }
 }

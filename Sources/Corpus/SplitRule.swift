@@ -24,11 +24,16 @@ package struct SplitRule: Sendable {
 
     /// Two 64-bit numbers of a text: one for the split, an independent one to find duplicates.
     package static func hashes(of text: UnsafeRawBufferPointer) -> (split: UInt64, identity: UInt64) {
-        var hash = SHA256()
-        hash.update(text)
-        let digest = hash.finalize()
-        func number(_ range: Range<Int>) -> UInt64 { digest[range].reduce(0) { $0 << 8 | UInt64($1) } }
-        return (number(0..<8), number(8..<16))
+        hashes(of: CollectionOfOne(text))[0]
+    }
+
+    /// The same of several texts, in order; faster than one by one.
+    package static func hashes(of texts: some Collection<UnsafeRawBufferPointer>) -> [(split: UInt64, identity: UInt64)] {
+        let digests = SHA256.digests(of: texts)
+        return digests.withUnsafeBytes { bytes in
+            func number(_ at: Int) -> UInt64 { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
+            return (0..<bytes.count / 32).map { (number(32 * $0), number(32 * $0 + 8)) }
+        }
     }
 }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import CTokenization
 import Foundation
 
 /// Non-negative integers that JSON holds as base64 of little-endian 64-bit words: fifty thousand of them in a millisecond.
@@ -25,13 +24,6 @@ struct PackedIntegers: Codable, Sendable {
     func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(values.map(\.littleEndian).withUnsafeBytes { Data($0) })
-    }
-
-    /// Adds one at every id that has a place.
-    mutating func count(_ ids: [UInt32]) {
-        values.withUnsafeMutableBytes { words in
-            apus_count_ids(ids, ids.count, words.baseAddress?.assumingMemoryBound(to: UInt64.self), words.count / 8)
-        }
     }
 
     /// Adds element by element; the longer one decides the length.
@@ -70,32 +62,34 @@ struct TokenCounts: Codable, Sendable {
     /// A document of fewer tokens is called short.
     static let shortLength = 16
 
-    mutating func add(_ document: Document, ids: [UInt32], isValidation: Bool, isPiece: Bool) {
-        nonTextBytes += UTF8Text.nonTextBytes(document.text)
+    /// - Parameter count: the document's tokens, without end-of-text; of the training tokens an `IdCounter` counts each.
+    mutating func add(_ document: Document, tokens count: Int, isValidation: Bool, isPiece: Bool) {
+        nonTextBytes += document.nonTextBytes
         if document.wasRepaired { repaired += 1 }
-        if !isPiece && ids.count < Self.shortLength { short += 1 }
+        if !isPiece && count < Self.shortLength { short += 1 }
         if isValidation {
-            tokens.val += ids.count
+            tokens.val += count
             bytes.val += document.text.count
             if !isPiece {
                 documents.val += 1
-                spread.add(documentTokens: ids.count)
+                spread.add(documentTokens: count)
             }
             return
         }
-        tokens.train += ids.count
+        tokens.train += count
         bytes.train += document.text.count
-        histogram.count(ids)
         if !isPiece {
             documents.train += 1
-            lengths[ids.count, default: 0] += 1
+            lengths[count, default: 0] += 1
         }
     }
 
-    mutating func addEndOfText(_ id: UInt32, isValidation: Bool) {
+    mutating func addEndOfText(isValidation: Bool) {
         if isValidation { tokens.val += 1 } else { tokens.train += 1 }
-        if !isValidation, Int(id) < histogram.values.count { histogram.values[Int(id)] += 1 }
     }
+
+    /// Adds the frequencies that were counted, which begin again at 0.
+    mutating func addFrequencies(of counter: IdCounter) { counter.take(into: &histogram.values) }
 
     mutating func add(_ other: TokenCounts) {
         histogram.add(other.histogram)

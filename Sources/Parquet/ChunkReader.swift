@@ -9,7 +9,11 @@ struct ChunkReader {
     /// Bytes of the mapped file that are given back to the system at a time.
     private static let releaseStep = 4 << 20
 
-    typealias Body = (UnsafeRawBufferPointer?) throws -> Void
+    /// Values are handed on when there are so many of them or of their bytes: few enough to stay in the CPU's caches.
+    static let groupCount = 64, groupBytes = 64 << 10
+
+    typealias Values = UnsafeBufferPointer<UnsafeRawBufferPointer?>
+    typealias Body = (Values) throws -> Void
 
     // SAFETY: all bytes come from the mapped file or from `buffers`, both held here as long as the reader lives.
     private let file: MappedFile
@@ -22,6 +26,9 @@ struct ChunkReader {
     private var dictionary: DictionaryDecoder.Dictionary?
     /// Values, nulls included, that pages have still to bring.
     private var valuesLeft: Int
+    /// Values and nulls of the page at hand that were not handed on yet, and their bytes.
+    private var group: [UnsafeRawBufferPointer?] = []
+    private var groupBytes = 0
 
     /// - Parameter footerStart: the byte at which the footer begins; pages lie before it.
     init(
@@ -52,7 +59,7 @@ struct ChunkReader {
     }
 
     /// Reads page after page until all values are there; what follows (an index, padding) is not looked at.
-    mutating func forEachValue(_ body: Body) throws {
+    mutating func forEachGroup(_ body: Body) throws {
         var position = chunk.offset, released = chunk.offset
         defer { file.release(released..<position) }
         while valuesLeft > 0 {
@@ -219,8 +226,35 @@ struct ChunkReader {
         }
     }
 
-    /// Hands a page's values and nulls to `body`, in order.
+    /// Hands a page's values and nulls to `body`, in order; those before an error too.
     private mutating func deliver<D: ValueDecoder>(
+        _ values: D, _ header: PageHeader, _ levels: UnsafeRawBufferPointer?, _ body: Body
+    ) throws {
+        do { try collect(values, header, levels, body) } catch let problem as Problem {
+            try handOn(body)
+            throw problem
+        }
+        try handOn(body)
+        valuesLeft -= header.valueCount
+    }
+
+    private mutating func handOn(_ body: Body) throws {
+        guard !group.isEmpty else { return }
+        defer {
+            group.removeAll(keepingCapacity: true)
+            groupBytes = 0
+        }
+        try group.withUnsafeBufferPointer { try body($0) }
+    }
+
+    @inline(__always)
+    private mutating func add(_ value: UnsafeRawBufferPointer?, handingOn: Bool, _ body: Body) throws {
+        group.append(value)
+        groupBytes += value?.count ?? 0
+        if handingOn || group.count >= Self.groupCount || groupBytes >= Self.groupBytes { try handOn(body) }
+    }
+
+    private mutating func collect<D: ValueDecoder>(
         _ values: D, _ header: PageHeader, _ levels: UnsafeRawBufferPointer?, _ body: Body
     ) throws {
         var values = values, nulls = 0
@@ -231,21 +265,20 @@ struct ChunkReader {
             for _ in 0..<header.valueCount {
                 let level = try decoder.next()
                 if level == highest {
-                    try body(values.next())
+                    try add(values.next(), handingOn: !D.valuesStay, body)
                 } else if level < highest {
                     nulls += 1
-                    try body(nil)
+                    try add(nil, handingOn: false, body)
                 } else {
                     throw Problem("the definition level \(level)", valid: "levels are 0...\(highest)")
                 }
             }
         } else {
-            for _ in 0..<header.valueCount { try body(values.next()) }
+            for _ in 0..<header.valueCount { try add(values.next(), handingOn: !D.valuesStay, body) }
         }
         if let claimed = header.nullCount, claimed != nulls {
             throw Problem("a page of \(nulls) nulls", valid: "its header says \(claimed)")
         }
         try values.finish()
-        valuesLeft -= header.valueCount
     }
 }

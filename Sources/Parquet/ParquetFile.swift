@@ -95,6 +95,15 @@ public final class ParquetFile: Sendable {
     public func forEachValue(
         column: ByteArrayColumn, rowGroup: Int, buffers: DecodeBuffers? = nil, body: (UnsafeRawBufferPointer?) throws -> Void
     ) throws {
+        try forEachGroup(column: column, rowGroup: rowGroup, buffers: buffers) { for value in $0 { try body(value) } }
+    }
+
+    /// Like `forEachValue`, some values at a time: at most 64 of them, 64 KB or one value, whose bytes are valid together
+    /// during the call.
+    package func forEachGroup(
+        column: ByteArrayColumn, rowGroup: Int, buffers: DecodeBuffers? = nil,
+        body: (UnsafeBufferPointer<UnsafeRawBufferPointer?>) throws -> Void
+    ) throws {
         let name = column.descriptor.path
         guard schema.indices.contains(column.index), schema[column.index] == column.descriptor else {
             throw ParquetError(
@@ -114,7 +123,7 @@ public final class ParquetFile: Sendable {
             var reader = try ChunkReader(
                 file, footerStart: footer.start, column: column.descriptor, group: rowGroups[rowGroup], index: column.index,
                 buffers: buffers)
-            try withExtendedLifetime((self, buffers)) { try reader.forEachValue(body) }
+            try withExtendedLifetime((self, buffers)) { try reader.forEachGroup(body) }
         } catch let problem as Problem {
             throw problem.error(path: path, column: name, rowGroup: rowGroup)
         }

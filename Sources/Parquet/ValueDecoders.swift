@@ -2,11 +2,17 @@
 
 /// Gives a page's values one after the other.
 protocol ValueDecoder {
-    /// The next value; valid until the next call.
+    /// Whether a value stays where it is as long as its page does; else it is valid until the next call only.
+    static var valuesStay: Bool { get }
+    /// The next value.
     mutating func next() throws -> UnsafeRawBufferPointer
     /// Checks, after the last value, that the page does not count more. Bytes behind the last value are no error:
     /// fastparquet, for one, pads its pages.
     func finish() throws
+}
+
+extension ValueDecoder {
+    static var valuesStay: Bool { true }
 }
 
 /// PLAIN: a 32-bit little-endian length before each value. Values are given where they lie.
@@ -101,6 +107,7 @@ struct DeltaLengthDecoder: ValueDecoder {
 /// A value that shares nothing is given where it lies; the others are put together in a buffer. Each byte of the page is
 /// copied at most twice, whatever the prefixes are: a prefix that is in the buffer already stays where it is.
 struct DeltaByteArrayDecoder: ValueDecoder {
+    static var valuesStay: Bool { false }
     private var prefixes: DeltaDecoder
     private var suffixes: DeltaLengthDecoder
     private let buffer: GrowingBuffer

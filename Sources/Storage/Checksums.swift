@@ -33,6 +33,15 @@ public struct SHA256: Sendable {
         return hexadecimal(hash.finalize())
     }
 
+    /// The digests of several texts, 32 bytes each, one after the other; faster than one by one.
+    package static func digests(of texts: some Collection<UnsafeRawBufferPointer>) -> [UInt8] {
+        let starts = texts.map(\.baseAddress), lengths = texts.map(\.count)
+        return [UInt8](unsafeUninitializedCapacity: 32 * starts.count) { digests, count in
+            apus_sha256_many(starts, lengths, starts.count, digests.baseAddress)
+            count = 32 * starts.count
+        }
+    }
+
     /// 64 lower-case hexadecimal digits.
     public static func hex(of bytes: [UInt8]) -> String { bytes.withUnsafeBytes { hex(of: $0) } }
 

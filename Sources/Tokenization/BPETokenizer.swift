@@ -75,7 +75,7 @@ public final class BPETokenizer: Tokenizer {
 }
 
 /// Encodes texts on one thread; remembers up to about 64 MB of words.
-package final class BPEEncoder: TokenEncoder {
+package final class BPEEncoder: PieceEncoder {
     static let cacheBytes = 48 << 20
 
     private let tokenizer: BPETokenizer
@@ -101,34 +101,50 @@ package final class BPEEncoder: TokenEncoder {
     package var cacheSize: Int { handle.map { apus_encoder_cache_bytes($0) } ?? 0 }
 
     package func encode(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
+        try encode(text, isWellFormed: false) { ids.append(contentsOf: $0) }
+    }
+
+    package func encode(wellFormed text: UnsafeRawBufferPointer, _ body: (UnsafeBufferPointer<UInt32>) throws -> Void) throws {
+        try encode(text, isWellFormed: true, body)
+    }
+
+    private typealias Body = (UnsafeBufferPointer<UInt32>) throws -> Void
+
+    private func encode(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ body: Body) throws {
         // U+0300 is the first character that NFC may change or move; it and all later ones begin with CC or more.
         if tokenizer.model.composes, text.contains(where: { $0 >= 0xCC }) {
             let composed = Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
-            try composed.withUnsafeBytes { try encodeComposed($0, into: &ids) }
+            try composed.withUnsafeBytes { try encodeComposed($0, isWellFormed: true, body) }
         } else {
-            try encodeComposed(text, into: &ids)
+            try encodeComposed(text, isWellFormed: isWellFormed, body)
         }
     }
 
-    private func encodeComposed(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
-        guard let finder else { return try encodePlain(text, into: &ids) }
+    private func encodeComposed(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ body: Body) throws {
+        guard let finder else { return try encodePlain(text, isWellFormed: isWellFormed, body) }
         var at = 0
+        // Added tokens are whole characters: what lies between them is as well-formed as the text.
         while let (range, id) = finder.next(in: text, from: at) {
-            try encodePlain(UnsafeRawBufferPointer(rebasing: text[at..<range.lowerBound]), into: &ids)
-            ids.append(id)
+            try encodePlain(UnsafeRawBufferPointer(rebasing: text[at..<range.lowerBound]), isWellFormed: isWellFormed, body)
+            try withUnsafePointer(to: id) { try body(UnsafeBufferPointer(start: $0, count: 1)) }
             at = range.upperBound
         }
-        try encodePlain(UnsafeRawBufferPointer(rebasing: text[at...]), into: &ids)
+        try encodePlain(UnsafeRawBufferPointer(rebasing: text[at...]), isWellFormed: isWellFormed, body)
     }
 
-    private func encodePlain(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws {
+    private func encodePlain(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ body: Body) throws {
         guard let base = text.baseAddress, !text.isEmpty else { return }
-        guard let handle, apus_encoder_start(handle, base, text.count) == 0 else { throw TokenizerError.outOfMemory }
+        guard let handle else { throw TokenizerError.outOfMemory }
+        if isWellFormed {
+            apus_encoder_start_well_formed(handle, base, text.count)
+        } else if apus_encoder_start(handle, base, text.count) != 0 {
+            throw TokenizerError.outOfMemory
+        }
         while true {
             let count = apus_encoder_next(handle, buffer, Int(APUS_ENCODE_CAPACITY))
             if count < 0 { throw TokenizerError.outOfMemory }
             if count == 0 { return }
-            ids.append(contentsOf: UnsafeBufferPointer(start: buffer, count: count))
+            try body(UnsafeBufferPointer(start: buffer, count: count))
         }
     }
 }

@@ -29,6 +29,15 @@ public protocol TokenEncoder: AnyObject {
     func encode(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws
 }
 
+/// An encoder that gives ids where they lie, for callers that put them somewhere else anyway.
+package protocol PieceEncoder: TokenEncoder {
+    /// Gives the ids of a text, in order and in pieces that are valid during the call of `body`.
+    ///
+    /// - Parameter text: well-formed UTF-8, which is not checked again.
+    /// - Throws: `TokenizerError`; what `body` throws.
+    func encode(wellFormed text: UnsafeRawBufferPointer, _ body: (UnsafeBufferPointer<UInt32>) throws -> Void) throws
+}
+
 extension Tokenizer {
     /// The ids of a text.
     public func encode(_ text: String) throws -> [UInt32] {

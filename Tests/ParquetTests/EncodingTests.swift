@@ -42,6 +42,47 @@ import Testing
         }
     }
 
+    /// Values are looked at only when their whole group is there.
+    @Test(arguments: encodings)
+    func valuesOfAGroupAreValidTogether(encoding: Encoding) throws {
+        for (rows, rowsPerPage) in [
+            (Self.rows(300, nulls: true), 7), (Self.rows(300, nulls: true), 300),
+            ((0..<100).map { [UInt8](repeating: UInt8($0), count: 30_000 + $0) }, 50),
+        ] {
+            var builder = FileBuilder(groups: [rows])
+            (builder.encoding, builder.codec, builder.rowsPerPage) = (encoding, .zstd, rowsPerPage)
+            let temporary = try TemporaryFile(builder.build().bytes)
+            let file = try ParquetFile(path: temporary.path), column = try file.byteArrayColumn(named: "text")
+            var found: [FileBuilder.Row] = [], largest = 0
+            try file.forEachGroup(column: column, rowGroup: 0) { values in
+                #expect(!values.isEmpty && values.count <= 64)
+                // No value is added to a full group.
+                #expect(values.dropLast().reduce(0) { $0 + ($1?.count ?? 0) } < 64 << 10)
+                largest = max(largest, values.count)
+                found += values.map { $0.map(Array.init) }
+            }
+            #expect(found == rows)
+            #expect(encoding == .deltaByteArray || rowsPerPage == 7 || largest > 1)
+        }
+    }
+
+    @Test func valuesBeforeAnErrorAreGiven() throws {
+        var builder = FileBuilder(groups: [Self.rows(10, nulls: false)])
+        (builder.encoding, builder.isOptional) = (.plain, false)
+        var bytes = builder.build().bytes
+        // The length of the last value, which says 4 bytes too many.
+        let last = Array("the value 3, and more of the same, of the same, 2".utf8)
+        let at = try #require(bytes.indices.last { bytes[$0...].starts(with: last) })
+        bytes[at - 4] += 4
+        let temporary = try TemporaryFile(bytes)
+        let file = try ParquetFile(path: temporary.path), column = try file.byteArrayColumn(named: "text")
+        var found: [FileBuilder.Row] = []
+        #expect(throws: ParquetError.self) {
+            try file.forEachGroup(column: column, rowGroup: 0) { found += $0.map { $0.map(Array.init) } }
+        }
+        #expect(found == Self.rows(10, nulls: false).dropLast())
+    }
+
     @Test(arguments: encodings)
     func onlyNullsAndOnlyOneValue(encoding: Encoding) throws {
         for rows in [[FileBuilder.Row](repeating: nil, count: 30), [FileBuilder.Row](repeating: [1, 2, 3], count: 300)] {

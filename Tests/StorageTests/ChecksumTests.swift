@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CHash
 import Storage
 import Testing
 
@@ -31,6 +32,43 @@ import Testing
         var hash = SHA256()
         hash.update("abc".utf8.lazy.map { $0 })
         #expect(hexadecimal(hash.finalize()) == SHA256.hex(of: "abc"))
+    }
+
+    /// The digests of texts by the code that takes many, with or without the CPU's SHA extensions; nil where it has none.
+    private func many(_ code: apus_sha256_code, _ texts: [UnsafeRawBufferPointer]) -> [UInt8]? {
+        var digests = [UInt8](repeating: 0, count: 32 * texts.count)
+        let status = apus_sha256_many_using(code, texts.map(\.baseAddress), texts.map(\.count), texts.count, &digests)
+        return status == 0 ? digests : nil
+    }
+
+    /// Every length around the borders of blocks beside every other, so that both lanes end, pad and begin anew at all places.
+    @Test func sha256OfManyTextsIsThatOfEach() {
+        let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 7) }
+        bytes.withUnsafeBytes { raw in
+            func check(_ texts: [UnsafeRawBufferPointer]) {
+                let expected = texts.flatMap { text in
+                    var digest = [UInt8](repeating: 0, count: 32)
+                    apus_sha256_portable(text.baseAddress, text.count, &digest)
+                    return digest
+                }
+                #expect(SHA256.digests(of: texts) == expected)
+                #expect(many(APUS_SHA256_PORTABLE, texts) == expected)
+                if let digests = many(APUS_SHA256_TWO_LANES, texts) { #expect(digests == expected) }
+            }
+            func text(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
+                UnsafeRawBufferPointer(rebasing: raw[start..<start + count])
+            }
+            check([])
+            check([UnsafeRawBufferPointer(start: nil, count: 0)])
+            let lengths = Array(0..<4) + Array(53..<67) + Array(117..<131) + [191, 192, 193, 1000, 4096]
+            for a in lengths {
+                check([text(1, a)])
+                for b in lengths { check([text(3, a), text(7, b)]) }
+            }
+            check((0..<300).map { text($0, $0) })
+            check((0..<300).reversed().map { text($0, $0) })
+            check((0..<100).map { text($0 * 7, $0 % 3 == 0 ? 0 : $0 * 41) })
+        }
     }
 
     /// RFC 3720 (iSCSI), appendix B.4, and the check value of CRC-32/ISCSI.

@@ -77,13 +77,79 @@ import Testing
         }
     }
 
-    @Test("ids beyond the histogram are left out")
-    func counting() {
-        var histogram = [UInt64](repeating: 0, count: 4)
-        apus_count_ids([0, 3, 3, 4, .max], 5, &histogram, 4)
-        #expect(histogram == [1, 0, 0, 2])
+    /// Checks `apus_scan_text` against the two passes that it joins.
+    private static func expectScan(_ bytes: [UInt8]) {
+        var found = -1
+        let isWellFormed = apus_scan_text(bytes, bytes.count, &found)
+        #expect(isWellFormed == (validPrefix(bytes) == bytes.count), "\(bytes)")
+        if isWellFormed { #expect(found == nonText(bytes), "\(bytes)") }
+    }
+
+    @Test("both questions in one pass: every character at every place of two blocks, whole, cut and with a wrong byte")
+    func both() {
+        for length in 0..<100 { Self.expectScan([UInt8](repeating: 0x61, count: length)) }
+        for character in Self.characters {
+            for before in 0..<70 {
+                var bytes = [UInt8](repeating: 0x61, count: before)
+                bytes += String(String.UnicodeScalarView([character])).utf8
+                Self.expectScan(bytes)
+                let end = bytes.count
+                bytes += [UInt8](repeating: 0x62, count: 70)
+                Self.expectScan(bytes)
+                for at in before..<end {
+                    Self.expectScan(Array(bytes[..<at]))
+                    for wrong: UInt8 in [0x61, 0x80, 0xBF, 0xC2, 0xED, 0xF5] {
+                        var damaged = bytes
+                        damaged[at] = wrong
+                        Self.expectScan(damaged)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("both questions about random mixtures of characters")
+    func bothAtRandom() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<3000 {
+            var text = String.UnicodeScalarView()
+            let plain = Int.random(in: 0...100, using: &random)
+            for _ in 0..<Int.random(in: 0..<150, using: &random) {
+                text.append(
+                    Int.random(in: 0..<100, using: &random) < plain ? "x" : Self.characters.randomElement(using: &random) ?? "x")
+            }
+            var bytes = Array(String(text).utf8)
+            Self.expectScan(bytes)
+            if let at = bytes.indices.randomElement(using: &random) {
+                bytes[at] = .random(in: 0...255, using: &random)
+                Self.expectScan(bytes)
+            }
+        }
+    }
+
+    @Test("ids are counted, those beyond the table are left out, and taking begins anew")
+    func counting() throws {
+        let counter = try #require(apus_id_counter_create(4))
+        defer { apus_id_counter_destroy(counter) }
+        apus_id_counter_add(counter, [0, 3, 3, 4, .max], 5)
+        var ids = [UInt32](repeating: 2, count: 200_001)
+        ids[5000] = 1
+        ids[5001] = 70_000
+        var narrow = [UInt16](repeating: 9, count: ids.count)
+        apus_id_counter_store16(counter, ids, ids.count, &narrow)
+        #expect(narrow == ids.map { UInt16(truncatingIfNeeded: $0) })
+        var totals: [UInt64] = [10, 0, 0, 0]
+        apus_id_counter_take(counter, &totals)
+        #expect(totals == [11, 1, 199_999, 2])
+        apus_id_counter_add(counter, [1, 2], 2)
+        apus_id_counter_take(counter, &totals)
+        #expect(totals == [11, 2, 200_000, 2])
+    }
+
+    @Test("ids lose all but their low 16 bits")
+    func narrowing() {
         var narrow = [UInt16](repeating: 9, count: 3)
-        apus_narrow_ids([1, 65535, 7], 3, &narrow)
+        apus_narrow_ids([1, 65535, 65543], 3, &narrow)
         #expect(narrow == [1, 65535, 7])
     }
 }

@@ -29,10 +29,22 @@ size_t apus_utf8_repair(const uint8_t *text, size_t length, uint8_t *out);
 /// Bytes of well-formed text that are no text: control characters other than tab and line ends, and U+FFFD.
 size_t apus_non_text_bytes(const uint8_t *text, size_t length);
 
+/// Whether a text is well-formed UTF-8 and, when it is, its bytes that are no text: both in one pass.
+bool apus_scan_text(const uint8_t *text, size_t length, size_t *non_text);
+
 // ---- Ids ------------------------------------------------------------------------------------------------------------
 
-/// histogram[id] += 1 for every id below `size`; others are left out.
-void apus_count_ids(const uint32_t *ids, size_t count, uint64_t *histogram, size_t size);
+/// Counts how often each id comes; for one thread.
+typedef struct apus_id_counter apus_id_counter;
+
+/// Counts ids below `size`; others are left out. NULL when memory ran out.
+apus_id_counter *apus_id_counter_create(size_t size);
+void apus_id_counter_destroy(apus_id_counter *c);
+void apus_id_counter_add(apus_id_counter *c, const uint32_t *ids, size_t n);
+/// Counts the ids and writes the low 16 bits of each.
+void apus_id_counter_store16(apus_id_counter *c, const uint32_t *ids, size_t n, uint16_t *out);
+/// totals[id] += the count of each of the `size` ids, which begin again at 0.
+void apus_id_counter_take(apus_id_counter *c, uint64_t *totals);
 
 /// The low 16 bits of each id.
 void apus_narrow_ids(const uint32_t *ids, size_t count, uint16_t *out);
@@ -99,6 +111,9 @@ void apus_encoder_destroy(apus_encoder *e);
 
 /// Begins a text, which must stay where it is until the last call of `apus_encoder_next`.
 int apus_encoder_start(apus_encoder *e, const uint8_t *text, size_t length);
+
+/// The same for a text that is known to be well-formed UTF-8 (`apus_scan_text`), which is then not looked at again.
+void apus_encoder_start_well_formed(apus_encoder *e, const uint8_t *text, size_t length);
 
 /// Writes the next ids. Returns their number, 0 at the end of the text, -1 when memory ran out.
 ptrdiff_t apus_encoder_next(apus_encoder *e, uint32_t *ids, size_t capacity);
