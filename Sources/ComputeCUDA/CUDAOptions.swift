@@ -10,6 +10,8 @@ public struct CUDAOptions: Sendable, Equatable {
     public var cacheFolder: String?
     /// Record repeated work as CUDA graphs.
     public var graphs = true
+    /// Enqueue the next update before the last one's numbers are read; off only to compare.
+    package var worksAhead = true
     /// Time cuBLASLt's proposals for a product the first time; otherwise its first proposal is taken.
     public var timesProducts = true
     /// Products below this many FLOP take the first proposal: timing them would cost more than it brings.
