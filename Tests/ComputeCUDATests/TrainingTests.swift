@@ -117,6 +117,22 @@ extension OnFakeCard {
             #expect(FakeCard.misuses == "" && FakeCard.counts.live_handles == 0)
         }
 
+        /// Without a fixed order of sums: as near to the CPU as with one.
+        @Test func fastRunsAreNearTheCPU() throws {
+            let run = try TinyRun()
+            func config(_ name: String) -> RunConfig {
+                run.config(name) { ($0.dtype, $0.dropout, $0.blockSize) = ("bfloat16", 0.1, 70) }
+            }
+            let expected = try run.start(config("cpu"), try CPUBackend(threads: 1, isa: .portable))
+            FakeCard.insert { ($0.memory_bytes, $0.reverse) = (128 << 20, 1) }
+            do {
+                let found = try run.start(config("cuda"), try FakeCard.backend { $0.deterministic = false })
+                #expect(difference(found.losses, expected.losses) < 2e-2, "\(found.losses) \(expected.losses)")
+                #expect(FakeCard.counts.graphs == 3)
+            }
+            #expect(FakeCard.misuses == "" && FakeCard.counts.live_handles == 0)
+        }
+
         /// The same bits from run to run, with graphs and without, and whatever order the card does things in.
         @Test func runsRepeatBitForBit() throws {
             let run = try TinyRun()
