@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "ComputeCUDATests",
             dependencies: ["ComputeCUDA", "ComputeCPU", "FakeCUDA", "Training", "Generation", "Checkpoints", "TestKit"]),
-        .testTarget(name: "CUDAKernelTests", dependencies: ["CUDAEmulation", "ComputeCPU", "Compute"]),
+        .testTarget(name: "CUDAKernelTests", dependencies: ["CUDAEmulation", "ComputeCPU", "Compute", "Generation"]),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CTokenization", "Storage"]),
         .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),

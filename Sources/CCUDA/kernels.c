@@ -10,11 +10,17 @@ static const char activation_text[] = {
 static const char adamw_update_text[] = {
 #embed "kernels/adamw_update.cu"
 };
+static const char attention_backward_fast_text[] = {
+#embed "kernels/attention_backward_fast.cu"
+};
 static const char attention_backward_keys_text[] = {
 #embed "kernels/attention_backward_keys.cu"
 };
 static const char attention_backward_queries_text[] = {
 #embed "kernels/attention_backward_queries.cu"
+};
+static const char attention_decode_text[] = {
+#embed "kernels/attention_decode.cu"
 };
 static const char attention_delta_text[] = {
 #embed "kernels/attention_delta.cu"
@@ -30,6 +36,9 @@ static const char attention_rows_forward_text[] = {
 };
 static const char attention_tiles_text[] = {
 #embed "kernels/attention_tiles.cu"
+};
+static const char choose_tokens_text[] = {
+#embed "kernels/choose_tokens.cu"
 };
 static const char classifier_rows_text[] = {
 #embed "kernels/classifier_rows.cu"
@@ -80,13 +89,16 @@ static const struct {
 } files[] = {
     FILE(activation),
     FILE(adamw_update),
+    FILE(attention_backward_fast),
     FILE(attention_backward_keys),
     FILE(attention_backward_queries),
+    FILE(attention_decode),
     FILE(attention_delta),
     FILE(attention_forward),
     FILE(attention_rows_backward),
     FILE(attention_rows_forward),
     FILE(attention_tiles),
+    FILE(choose_tokens),
     FILE(classifier_rows),
     FILE(column_sums),
     FILE(convert),

@@ -39,6 +39,7 @@ static const entry_t driver_entries[] = {
     DRIVER(stream_create, "cuStreamCreate"),
     DRIVER(stream_destroy, "cuStreamDestroy_v2"),
     DRIVER(stream_synchronize, "cuStreamSynchronize"),
+    DRIVER(stream_wait_event, "cuStreamWaitEvent"),
     DRIVER(event_create, "cuEventCreate"),
     DRIVER(event_destroy, "cuEventDestroy_v2"),
     DRIVER(event_record, "cuEventRecord"),

@@ -31,6 +31,15 @@ public protocol Backend: AnyObject, Sendable {
     /// - Throws: what happened to the device; the bytes are then not to be used, and nothing computed since the last read counts.
     func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws
     func synchronize()
+    /// Whether operations run behind the host, so that it pays to enqueue the next ones before the last ones' results are read.
+    var worksAhead: Bool { get }
+    /// Host memory that tensors can be copied into without anybody waiting.
+    ///
+    /// - Parameters:
+    ///   - byteCount: its size
+    ///   - besideWork: copy beside the operations that follow, for much; otherwise between them, for little
+    /// - Throws: `MemoryError` when the system does not give it.
+    func makeReadback(byteCount: Int, besideWork: Bool) throws -> any Readback
     /// Enqueues what `enqueue` does. A device may record it the first times and replay the record later, which is faster.
     ///
     /// Under one `work`, `enqueue` must enqueue the same operations on the same tensors with the same values every time;
@@ -209,6 +218,14 @@ public final class RepeatedWork {
 extension Backend {
     /// Enqueues anew every time; for devices that gain nothing from a record.
     public func repeated(_ work: RepeatedWork, _ enqueue: () -> Void) { enqueue() }
+
+    /// Operations have run when they return.
+    public var worksAhead: Bool { false }
+
+    /// One whose `begin` waits for the copy.
+    public func makeReadback(byteCount: Int, besideWork: Bool) throws -> any Readback {
+        WaitingReadback(byteCount: byteCount, on: self)
+    }
 
     /// One copy a row, for heads that lie side by side in both views; backends do better.
     public func copyHeads(from source: HeadView, to destination: HeadView, batch: Int, tokens: Int, heads: Int, headSize: Int) {

@@ -7,14 +7,12 @@
     import Darwin
 #endif
 
-/// A block of host memory that tensors of any device are copied into, one after the other, so that they can be written to a
+/// A block of host memory that tensors of any device are copied into, one behind the other, so that they can be written to a
 /// file while the device goes on.
 ///
 /// The block is kept from copy to copy: its size is in the memory plan, and only the first copy pays for its pages.
-public final class HostCopy: @unchecked Sendable {
-    // SAFETY: the address and size are constants. The owner copies while nothing reads, and lets others read what was
-    // copied until the next copy begins.
-    private let memory: UnsafeMutableRawBufferPointer
+public final class HostCopy: Sendable {
+    private let readback: any Readback
     private let slots: [ArenaPlan.Slot]
 
     /// Bytes that a copy of tensors with these element counts takes, all float32.
@@ -25,35 +23,49 @@ public final class HostCopy: @unchecked Sendable {
     }
 
     /// Room for tensors of these dtypes and shapes.
-    public init(_ tensors: [Tensor]) {
+    ///
+    /// - Throws: `MemoryError` when the system does not give it.
+    public init(_ tensors: [Tensor], on backend: any Backend) throws {
         var plan = ArenaPlan()
         slots = tensors.map { plan.reserve($0.dtype, $0.shape) }
-        let hugePage = 2 << 20
-        memory = .allocate(byteCount: max(plan.byteCount, 1), alignment: plan.byteCount >= hugePage ? hugePage : 4096)
-        // Only advice: fewer page faults in the first copy, which holds up training.
-        #if os(Linux)
-            if let base = memory.baseAddress, plan.byteCount >= hugePage {
-                madvise(base, plan.byteCount / hugePage * hugePage, MADV_HUGEPAGE)
-            }
-        #endif
+        readback = try backend.makeReadback(byteCount: max(plan.byteCount, 1), besideWork: true)
     }
 
-    deinit { memory.deallocate() }
+    /// Begins to copy tensors with the dtypes and shapes that the room was made for, in their order.
+    ///
+    /// A device that works ahead goes on meanwhile: `holdBack` comes before anything that changes the tensors.
+    public func begin(_ tensors: [Tensor]) {
+        precondition(tensors.count == slots.count, "\(tensors.count) tensors copied into room for \(slots.count)")
+        readback.begin(zip(tensors, slots).map { ($0, $1.offset) })
+    }
 
-    /// Copies tensors with the dtypes and shapes that the room was made for, in their order.
+    /// Has the device's next operations wait until the copy is done.
+    public func holdBack() { readback.holdBack() }
+
+    /// Waits until the copy is done. Any thread may call it, and `read` after it.
     ///
     /// - Throws: what happened to the device.
-    public func copy(_ tensors: [Tensor], from backend: any Backend) throws {
-        precondition(tensors.count == slots.count, "\(tensors.count) tensors copied into room for \(slots.count)")
-        for (tensor, slot) in zip(tensors, slots) { try backend.read(tensor, into: part(slot.offset, tensor.byteCount)) }
-    }
+    public func finish() throws { try readback.finish() }
 
     /// Copies `piece.count` bytes that start `offset` bytes into the tensor of this index.
     public func read(_ index: Int, offset: Int, into piece: UnsafeMutableRawBufferPointer) {
-        piece.copyMemory(from: UnsafeRawBufferPointer(part(slots[index].offset + offset, piece.count)))
+        readback.read(offset: slots[index].offset + offset, into: piece)
     }
+}
 
-    private func part(_ start: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + count])
+/// Large blocks of host memory.
+enum HostPages {
+    private static let hugePage = 2 << 20
+
+    static func allocate(byteCount: Int) -> UnsafeMutableRawBufferPointer {
+        let memory = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(byteCount, 1), alignment: byteCount >= hugePage ? hugePage : 4096)
+        // Only advice: fewer page faults in the first copy, which holds up training.
+        #if os(Linux)
+            if let base = memory.baseAddress, byteCount >= hugePage {
+                madvise(base, byteCount / hugePage * hugePage, MADV_HUGEPAGE)
+            }
+        #endif
+        return memory
     }
 }

@@ -33,10 +33,24 @@ enum AttentionKernels {
         return fits ? variant : nil
     }
 
+    /// Keys that a block of the backward that adds atomically owns; the block has twice as many threads.
+    static func fastKeys(_ headSize: Int) -> Int { headSize <= 96 ? 128 : 64 }
+    static func fastShared(_ headSize: Int) -> Int {
+        let row = headSize + 8, keys = fastKeys(headSize) * row, gradients = fastKeys(headSize) * 72
+        let values = headSize <= 64 ? max(keys, gradients) : keys + gradients
+        return 2 * (keys + values + (headSize <= 64 ? 4 : 2) * 64 * row) + 512
+    }
+    /// Bytes of the sums that dq is made from, and where they begin behind the deltas.
+    static func fastSums(_ shape: AttentionShape) -> (start: Int, byteCount: Int) {
+        let rows = shape.batch * shape.heads, tiles = (shape.queryLength + 63) / 64
+        return ((rows * shape.queryLength * 4 + 255) / 256 * 256, rows * tiles * 64 * shape.headSize * 4)
+    }
+
     /// Stages of the backward kernels' pipelines.
     private static func stages(_ headSize: Int) -> Int { headSize > 32 ? 1 : 2 }
     static func forwardShared(_ headSize: Int) -> Int { 640 * (headSize + 8) }
     static func queriesShared(_ headSize: Int) -> Int { 128 * (2 + 2 * stages(headSize)) * (headSize + 8) }
+    static func decodeShared(_ headSize: Int) -> Int { 64 * (headSize + 2) }
     static func keysShared(_ headSize: Int) -> Int { queriesShared(headSize) + 512 }
 }
 
@@ -46,6 +60,9 @@ extension CUDABackend {
     ) {
         guard check(shape, [(out, shape.queryLength), (q, shape.queryLength), (k, shape.keyLength), (v, shape.keyLength)]) else {
             return
+        }
+        if shape.queryLength <= AttentionKernels.decodingQueries, lse == nil, dropout == nil {
+            return decode(out, q, k, v, shape, length: 0)
         }
         let before: [KernelParameter] = [
             .heads(out), .optional(lse), .heads(q), .heads(k), .heads(v), .int(shape.heads), .int(shape.queryLength),
@@ -64,6 +81,19 @@ extension CUDABackend {
                 before + [.int(size)] + after, blocks: shape.queryLength, rows: rows, block: block,
                 shared: block / 32 * 4 * (size + 2) + 4 * size)
         }
+    }
+
+    /// A few queries at the end of a cache.
+    ///
+    /// - Parameter length: address of an int32, how many tokens the cache has before these; 0: as many as the shape says
+    func decode(_ out: HeadView, _ q: HeadView, _ k: HeadView, _ v: HeadView, _ shape: AttentionShape, length: UInt) {
+        launch(
+            "attention_decode", of: .attentionDecode, .act(q.tensor),
+            [
+                .heads(out), .heads(q), .heads(k), .heads(v), .int(shape.heads), .int(shape.queryLength), .int(shape.keyLength),
+                .address(length), .int(shape.headSize), .float(shape.scale),
+            ], blocks: shape.queryLength, rows: shape.batch * shape.heads, block: 512,
+            shared: AttentionKernels.decodeShared(shape.headSize))
     }
 
     public func attentionBackward(
@@ -85,7 +115,21 @@ extension CUDABackend {
             .int(shape.queryLength), .int(shape.keyLength),
         ]
         let after: [KernelParameter] = [.float(shape.scale), .dropout(dropout), .optional(dropout?.state)]
-        if let variant = AttentionKernels.tiled(shape, [dq, dk, dv, dout, q, k, v]) {
+        let variant = AttentionKernels.tiled(shape, [dq, dk, dv, dout, q, k, v])
+        if let variant, !isDeterministic {
+            let place = AttentionKernels.fastSums(shape), keys = AttentionKernels.fastKeys(size)
+            let sums = Tensor(
+                memory: workspace.memory, offset: workspace.offset + place.start, dtype: .uint8, shape: [place.byteCount])
+            fillZero(sums)
+            launch(
+                "attention_backward_fast", of: .attentionBackwardFast, variant,
+                [.tensor(sums), .heads(dk), .heads(dv)] + inputs + after, blocks: (shape.keyLength + keys - 1) / keys, rows: rows,
+                block: 2 * keys, shared: AttentionKernels.fastShared(size))
+            launch(
+                "attention_backward_dq", of: .attentionBackwardFast, variant,
+                [.heads(dq), .tensor(sums), .int(shape.heads), .int(shape.queryLength), .float(shape.scale)],
+                blocks: (shape.queryLength + 63) / 64, rows: rows, block: 128)
+        } else if let variant {
             launch(
                 "attention_backward_keys", of: .attentionBackwardKeys, variant, [.heads(dk), .heads(dv)] + inputs + after,
                 blocks: (shape.keyLength + 63) / 64, rows: rows, block: 128, shared: AttentionKernels.keysShared(size))
@@ -104,10 +148,15 @@ extension CUDABackend {
         }
     }
 
-    public func attentionBackwardWorkspace(_ shape: AttentionShape) -> Int { shape.batch * shape.heads * shape.queryLength * 4 }
+    public func attentionBackwardWorkspace(_ shape: AttentionShape) -> Int {
+        let place = AttentionKernels.fastSums(shape), isTiled = (16...128).contains(shape.headSize) && shape.headSize % 16 == 0
+        // The dtype is not known here; float32 has no use for the sums.
+        return isDeterministic || !isTiled
+            ? shape.batch * shape.heads * shape.queryLength * 4 : place.start + place.byteCount
+    }
 
     /// Whether there is a kernel for an attention: a user's sizes must not trap.
-    private func check(_ shape: AttentionShape, _ views: [(view: HeadView, length: Int)]) -> Bool {
+    func check(_ shape: AttentionShape, _ views: [(view: HeadView, length: Int)]) -> Bool {
         precondition(
             shape.queryLength <= shape.keyLength, "\(shape.queryLength) queries at the end of \(shape.keyLength) keys")
         for (view, length) in views {

@@ -5,8 +5,9 @@ import Foundation
 
 /// The operations on an NVIDIA graphics card: own kernels, and cuBLASLt for matrix products.
 ///
-/// Operations only enqueue, on one stream. A failure shows at the next `read`. Results are the same bits from run to run on
-/// one card with one version of the libraries, as long as the file of algorithm choices stays (`CUDAOptions.cacheFolder`).
+/// Operations only enqueue, on one stream; tokens come and checkpoints go on streams beside it. A failure shows at the next
+/// `read`. Results are the same bits from run to run on one card with one version of the libraries, as long as the file of
+/// algorithm choices stays (`CUDAOptions.cacheFolder`) and `CUDAOptions.deterministic` does.
 /// One thread at a time may call.
 public final class CUDABackend: Backend, @unchecked Sendable {
     // SAFETY: the stored properties are constants; that one thread at a time drives a backend is the documented contract.
@@ -18,8 +19,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     let products: Products
     private let heap: DeviceHeap
     private let staging: Staging
+    private let uploads: Uploads
     private let libraries: CUDALibraries
     private let usesGraphs: Bool
+    /// Sums have a fixed order.
+    let isDeterministic: Bool
 
     /// - Throws: `CUDAError` naming what is missing or does not fit, `MemoryError`.
     public convenience init(_ options: CUDAOptions = CUDAOptions()) throws {
@@ -50,16 +54,20 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         device = try CUDADevice(libraries.driver, card)
         heap = DeviceHeap(device, limit: options.memoryLimit)
         staging = try Staging(device)
+        uploads = try Uploads(device, heap)
         modules = KernelModules(device, libraries.compiler, cache: KernelCache(folder: options.cacheFolder))
         let choices = ProductChoices(folder: options.cacheFolder, card: card.name, library: libraries.products.version)
         products = try Products(
             device, libraries.products, heap: heap, choices: choices,
             flopsWorthTiming: options.timesProducts ? options.flopsWorthTiming : .infinity)
         usesGraphs = options.graphs
+        worksAhead = options.worksAhead
+        isDeterministic = options.deterministic
     }
 
     public var deviceName: String { card.name }
-    public var kernelName: String { card.architecture }
+    /// "sm_89", or "sm_89-fast" where two runs need not give the same bits.
+    public var kernelName: String { card.architecture + (isDeterministic ? "" : "-fast") }
     /// Of the host.
     public var threadCount: Int { 1 }
 
@@ -72,6 +80,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
             (.embeddingForward, wide), (.layernormForward, act), (.activation, act), (.classifierRows, act), (.stepState, wide),
             (.convert, wide), (.copyHeads, act), (.attentionRowsForward, AttentionKernels.rowsVariant(dtype, headSize)),
         ]
+        if !training { wanted += [(.attentionDecode, act), (.chooseTokens, wide)] }
         let tiled = AttentionKernels.tiledVariant(dtype, headSize)
         if let tiled { wanted.append((.attentionForward, tiled)) }
         if training {
@@ -79,7 +88,9 @@ public final class CUDABackend: Backend, @unchecked Sendable {
                 (.embeddingBackward, wide), (.layernormBackward, act), (.columnSums, act), (.attentionDelta, act),
                 (.adamwUpdate, wide),
             ]
-            if let tiled {
+            if let tiled, !isDeterministic {
+                wanted.append((.attentionBackwardFast, tiled))
+            } else if let tiled {
                 wanted += [(.attentionBackwardKeys, tiled), (.attentionBackwardQueries, tiled)]
             } else {
                 wanted.append((.attentionRowsBackward, AttentionKernels.rowsVariant(dtype, headSize)))
@@ -95,12 +106,25 @@ public final class CUDABackend: Backend, @unchecked Sendable {
 
     public func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
         precondition(bytes.count == tensor.byteCount, "\(bytes.count) bytes written to a tensor of \(tensor.byteCount)")
-        staging.write(bytes, to: tensor.address)
+        precondition(!device.isCapturing, "a copy from the host cannot be repeated")
+        if bytes.count <= Uploads.placeBytes {
+            uploads.write(bytes, to: tensor.address)
+        } else {
+            staging.write(bytes, to: tensor.address)
+        }
     }
 
     public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
         precondition(bytes.count == tensor.byteCount, "\(bytes.count) bytes read from a tensor of \(tensor.byteCount)")
         try staging.read(tensor.address, into: bytes)
+    }
+
+    /// The host is ahead of the card by up to four micro-batches.
+    public let worksAhead: Bool
+
+    /// In page-locked memory.
+    public func makeReadback(byteCount: Int, besideWork: Bool) throws -> any Readback {
+        try CUDAReadback(device, byteCount: byteCount, besideWork: besideWork)
     }
 
     /// What went wrong, if anything, is kept for the next `read`.
@@ -178,8 +202,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     }
 
     /// A kernel that goes over `count` elements with a stride of the whole grid.
-    func loop(_ name: String, of file: KernelFile, _ variant: KernelVariant, _ count: Int, _ parameters: [KernelParameter]) {
-        launch(name, of: file, variant, parameters, blocks: count == 0 ? 0 : min((count + 1023) / 1024, 8192))
+    func loop(
+        _ name: String, of file: KernelFile, _ variant: KernelVariant, _ count: Int, _ parameters: [KernelParameter],
+        perBlock: Int = 1024
+    ) {
+        launch(name, of: file, variant, parameters, blocks: count == 0 ? 0 : min((count + perBlock - 1) / perBlock, 8192))
     }
 }
 

@@ -2,7 +2,7 @@
 import CCUDA
 import Compute
 
-/// A card in use: its context, the one stream that all work goes through, and the first thing that went wrong on it.
+/// A card in use: its context, its streams, and the first thing that went wrong on it.
 ///
 /// Work is enqueued without waiting, so a failure shows in some later call. The first is kept; from then on nothing is
 /// enqueued, and whoever waits for a result gets the failure instead.
@@ -10,40 +10,53 @@ final class CUDADevice: @unchecked Sendable {
     // SAFETY: constants but for `failure`, `captureFailure` and `isCapturing`, which the one thread that drives the backend uses.
     let driver: Driver
     let card: CUDACard
+    /// All operations, in order.
     let stream: apus_cu_stream_t
+    /// Copies of tokens to the card, beside the operations.
+    let uploads: apus_cu_stream_t
+    /// Copies of weights and moments to the host, beside the operations. Not on the stream above: there they would hold up tokens.
+    let downloads: apus_cu_stream_t
     private let context: apus_cu_context_t
     private(set) var failure: CUDAError?
     /// Between `beginCapture` and `endCapture`: calls are recorded and not run.
     private(set) var isCapturing = false
     private var captureFailure: CUDAError?
 
-    /// - Throws: `CUDAError` when the card gives no context or stream.
+    /// - Throws: `CUDAError` when the card gives no context or streams.
     init(_ driver: Driver, _ card: CUDACard) throws {
         self.driver = driver
         self.card = card
         var context: apus_cu_context_t?
         try driver.check(driver.calls.context_retain(&context, card.handle), "open \(card.name)")
-        var stream: apus_cu_stream_t?
+        var streams: [apus_cu_stream_t] = []
         var what = "open \(card.name)"
         var result = apus_cu_result_t(APUS_CU_UNKNOWN)
         if let context {
             result = driver.use(context)
             what = "make a stream on \(card.name)"
-            if result == 0 { result = driver.calls.stream_create(&stream, UInt32(APUS_CU_STREAM_NON_BLOCKING)) }
+            while result == 0, streams.count < 3 {
+                var stream: apus_cu_stream_t?
+                result = driver.calls.stream_create(&stream, UInt32(APUS_CU_STREAM_NON_BLOCKING))
+                guard let stream else { break }
+                streams.append(stream)
+            }
         }
-        guard result == 0, let context, let stream else {
+        guard result == 0, let context, streams.count == 3 else {
+            for stream in streams { _ = driver.calls.stream_destroy(stream) }
             if context != nil { _ = driver.calls.context_release(card.handle) }
             try driver.check(result == 0 ? apus_cu_result_t(APUS_CU_UNKNOWN) : result, what)
             throw CUDAError.noDevice(reason: what)
         }
         self.context = context
-        self.stream = stream
+        (stream, uploads, downloads) = (streams[0], streams[1], streams[2])
     }
 
     deinit {
         _ = driver.use(context)
-        _ = driver.calls.stream_synchronize(stream)
-        _ = driver.calls.stream_destroy(stream)
+        for each in [stream, uploads, downloads] {
+            _ = driver.calls.stream_synchronize(each)
+            _ = driver.calls.stream_destroy(each)
+        }
         _ = driver.calls.context_release(card.handle)
     }
 
@@ -77,7 +90,8 @@ final class CUDADevice: @unchecked Sendable {
         if let failure { throw failure }
     }
 
-    private func error(_ result: apus_cu_result_t, _ what: String) -> CUDAError {
+    /// What a result other than success means in the middle of the work.
+    func error(_ result: apus_cu_result_t, _ what: String) -> CUDAError {
         Int(result) == APUS_CU_OUT_OF_MEMORY
             ? .outOfMemory(what: what) : .cardLost(what: what, code: driver.code(result), text: driver.text(result))
     }

@@ -101,11 +101,20 @@ extension CUDABackend {
     }
 
     public func copyHeads(from source: HeadView, to destination: HeadView, batch: Int, tokens: Int, heads: Int, headSize: Int) {
+        copyHeads(source, destination, batch, tokens, heads, headSize, firstToken: 0)
+    }
+
+    /// - Parameter firstToken: address of an int32 by so many tokens the destination starts later; 0: by none
+    func copyHeads(
+        _ source: HeadView, _ destination: HeadView, _ batch: Int, _ tokens: Int, _ heads: Int, _ headSize: Int, firstToken: UInt
+    ) {
         precondition(source.tensor.dtype == destination.tensor.dtype, "heads copied between dtypes")
         let count = batch * tokens * heads * headSize
         loop(
             "copy_heads", of: .copyHeads, .act(source.tensor), count,
-            [.heads(destination), .heads(source), .int(batch), .int(tokens), .int(heads), .int(headSize)])
+            [
+                .heads(destination), .heads(source), .int(batch), .int(tokens), .int(heads), .int(headSize), .address(firstToken),
+            ])
     }
 
     func requireWorkspace(_ workspace: Tensor, _ bytes: Int) {

@@ -8,8 +8,13 @@ public struct CUDAOptions: Sendable, Equatable {
     public var memoryLimit: Int?
     /// Where compiled kernels and choices of algorithms are kept; nil: `~/.cache/apus/cuda`.
     public var cacheFolder: String?
+    /// Add up in a fixed order everywhere, so that two runs give the same bits. Without it attention's backward adds up in whatever
+    /// order the card comes to, and computes the scores once instead of twice.
+    public var deterministic = true
     /// Record repeated work as CUDA graphs.
     public var graphs = true
+    /// Enqueue the next update before the last one's numbers are read; off only to compare.
+    package var worksAhead = true
     /// Time cuBLASLt's proposals for a product the first time; otherwise its first proposal is taken.
     public var timesProducts = true
     /// Products below this many FLOP take the first proposal: timing them would cost more than it brings.

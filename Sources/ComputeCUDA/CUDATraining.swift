@@ -185,6 +185,6 @@ extension CUDABackend {
                 .tensor(parameter), .tensor(gradient), .tensor(expAvg), .tensor(expAvgSq), .optional(copy), .tensor(state),
                 .long(count), .double(group.beta1), .double(group.beta2), .double(group.epsilon), .double(group.weightDecay),
                 .double(group.learningRateMultiplier), .int(0), .unsignedLong(0), .int(0),
-            ])
+            ], perBlock: 4096)
     }
 }

@@ -5,12 +5,15 @@ import CCUDA
 enum KernelFile: String, CaseIterable, Sendable {
     case activation
     case adamwUpdate = "adamw_update"
+    case attentionBackwardFast = "attention_backward_fast"
     case attentionBackwardKeys = "attention_backward_keys"
     case attentionBackwardQueries = "attention_backward_queries"
+    case attentionDecode = "attention_decode"
     case attentionDelta = "attention_delta"
     case attentionForward = "attention_forward"
     case attentionRowsBackward = "attention_rows_backward"
     case attentionRowsForward = "attention_rows_forward"
+    case chooseTokens = "choose_tokens"
     case classifierRows = "classifier_rows"
     case columnSums = "column_sums"
     case convert
@@ -26,7 +29,7 @@ enum KernelFile: String, CaseIterable, Sendable {
     /// The macro that makes one variant a head size, if there is one.
     private var headMacro: String? {
         switch self {
-        case .attentionForward, .attentionBackwardKeys, .attentionBackwardQueries: "HEAD_SIZE"
+        case .attentionForward, .attentionBackwardFast, .attentionBackwardKeys, .attentionBackwardQueries: "HEAD_SIZE"
         case .attentionRowsForward, .attentionRowsBackward: "HEAD_SLOTS"
         default: nil
         }

@@ -7,57 +7,36 @@ import CCUDA
     import Musl
 #endif
 
-/// Page-locked host memory through which all copies go, so that they run beside the host's work.
+/// Page-locked host memory for copies that are in order with the work and large: weights, checkpoints, and all that is read.
 ///
 /// It is a ring of segments. A copy to the card fills the next segment and goes on at once; only when every segment is in
-/// flight does the host wait for the oldest. So the tokens of the next micro-batch travel while this one computes.
+/// flight does the host wait for the oldest. Tokens have a way of their own: `Uploads`.
 final class Staging {
     private struct Segment {
         let start: UnsafeMutableRawPointer
         /// Recorded behind the last copy that used the segment.
-        let event: apus_cu_event_t
+        let event: CUDAEvent
         var isBusy = false
     }
 
     private let device: CUDADevice
-    private let memory: UnsafeMutableRawPointer
+    private let memory: PinnedMemory
     private var segments: [Segment] = []
     private var next = 0
 
-    /// Four segments: tokens and targets of two micro-batches.
     private static let count = 4
     static let segmentBytes = 4 << 20
 
     /// - Throws: `CUDAError` when the system gives no page-locked memory.
     init(_ device: CUDADevice) throws {
         self.device = device
-        device.use()
-        var pointer: UnsafeMutableRawPointer?
-        let bytes = Self.count * Self.segmentBytes
-        try device.driver.check(
-            device.driver.calls.host_allocate(&pointer, bytes, 0), "lock \(bytes >> 20) MB of host memory (`ulimit -l`)")
-        guard let pointer else { throw CUDAError.unsupported("the driver gave no page-locked memory") }
-        memory = pointer
+        memory = try PinnedMemory(device, byteCount: Self.count * Self.segmentBytes)
         for index in 0..<Self.count {
-            var event: apus_cu_event_t?
-            let result = device.driver.calls.event_create(&event, UInt32(APUS_CU_EVENT_DISABLE_TIMING))
-            guard result == 0, let event else {
-                // Everything is set, so that deinit frees what there is.
-                try device.driver.check(result == 0 ? 1 : result, "make an event")
-                continue
-            }
-            segments.append(Segment(start: pointer + index * Self.segmentBytes, event: event))
+            segments.append(Segment(start: memory.start + index * Self.segmentBytes, event: try CUDAEvent(device)))
         }
     }
 
-    deinit {
-        device.use()
-        for segment in segments {
-            if segment.isBusy { _ = device.driver.calls.event_synchronize(segment.event) }
-            _ = device.driver.calls.event_destroy(segment.event)
-        }
-        _ = device.driver.calls.host_free(memory)
-    }
+    deinit { for segment in segments where segment.isBusy { try? segment.event.waitFromAnyThread("finish its work") } }
 
     /// Copies host bytes to the card in order with its work; the bytes may change afterwards.
     func write(_ bytes: UnsafeRawBufferPointer, to address: UInt) {
@@ -114,14 +93,12 @@ final class Staging {
 
     private func wait(_ index: Int) {
         guard segments[index].isBusy else { return }
-        let event = segments[index].event
-        device.enqueue("finish its work") { $0.event_synchronize(event) }
+        segments[index].event.wait()
         segments[index].isBusy = false
     }
 
     private func release(_ index: Int) {
-        let event = segments[index].event
-        device.enqueue("mark the end of a copy") { $0.event_record(event, device.stream) }
+        segments[index].event.record(on: device.stream)
         segments[index].isBusy = true
     }
 }

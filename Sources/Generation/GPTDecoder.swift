@@ -15,12 +15,14 @@ public final class GPTDecoder {
     /// Tokens in the cache, of each sequence.
     public private(set) var length = 0
 
-    private let backend: any Backend
+    let backend: any Backend
     private let caches: [(keys: Tensor, values: Tensor)]  // act [B, S, C] each, one pair a block
     private let memory: DeviceMemory
     private let parameters: ModelTensors
     private let places: Places
     private var logits: [Float]
+    /// The step that a device makes by itself, recorded under one way to choose.
+    private var ownStep: (work: RepeatedWork, choice: TokenChoice)?
 
     /// Most tokens of a sequence that go through the model at once.
     private static let longestPiece = 256
@@ -60,7 +62,7 @@ public final class GPTDecoder {
         var plan = ArenaPlan()
         let shape = [batch, capacity, config.nEmbd]
         let caches = (0..<config.nLayer).map { _ in (plan.reserve(dtype, shape), plan.reserve(dtype, shape)) }
-        let places = Places(&plan, config, dtype, batch: batch, piece: min(capacity, longestPiece))
+        let places = Places(&plan, config, dtype, batch: batch, capacity: capacity, piece: min(capacity, longestPiece))
         return (plan, caches, places)
     }
 
@@ -93,8 +95,20 @@ public final class GPTDecoder {
     ///   - body: gets the logits [B, V], whose rows are equal
     public func start<Result>(_ tokens: [Int32], _ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
         precondition(!tokens.isEmpty && length == 0 && tokens.count <= capacity, "the tokens do not fit an empty cache")
+        fill(tokens)
+        let v = weights.config.vocabSize
+        try logits.withUnsafeMutableBytes { all in
+            let row = UnsafeMutableRawBufferPointer(rebasing: all[..<(v * 4)])
+            try backend.read(places.logits.tensor(in: memory).view([v], start: 0), into: row)
+            for b in 1..<max(batch, 1) { all.baseAddress.map { ($0 + b * v * 4).copyMemory(from: $0, byteCount: v * 4) } }
+        }
+        return try logits.withUnsafeBufferPointer(body)
+    }
+
+    /// The same tokens for every sequence of an empty cache; the first sequence's logits are there afterwards.
+    private func fill(_ tokens: [Int32]) {
         advance(tokens.count, sequences: 1) { done, piece in Array(tokens[done..<done + piece]) }
-        let c = weights.config.nEmbd, v = weights.config.vocabSize
+        let c = weights.config.nEmbd
         if batch > 1 {
             for tensor in caches.flatMap({ [$0.keys, $0.values] }) {
                 func sequence(_ first: Int, stride: Int) -> HeadView {
@@ -107,13 +121,68 @@ public final class GPTDecoder {
                     heads: weights.config.nHead, headSize: weights.config.headSize)
             }
         }
-        try logits.withUnsafeMutableBytes { all in
-            let row = UnsafeMutableRawBufferPointer(rebasing: all[..<(v * 4)])
-            try backend.read(places.logits.tensor(in: memory).view([v], start: 0), into: row)
-            for b in 1..<max(batch, 1) { all.baseAddress.map { ($0 + b * v * 4).copyMemory(from: $0, byteCount: v * 4) } }
-        }
-        return try logits.withUnsafeBufferPointer(body)
     }
+
+    // MARK: Steps that the device makes by itself
+
+    /// Takes in tokens as `start` (one sequence's, for all) or `extend` (every sequence's) do, and has the device choose the next
+    /// token of each from the logits; nothing is read.
+    ///
+    /// - Parameters:
+    ///   - tokens: `count` ids for an empty cache, or B x count
+    ///   - count: new tokens of each sequence
+    ///   - choice: how tokens are chosen
+    ///   - position: tokens that the texts have
+    ///   - firstSample: number of sequence 0's text
+    ///   - device: the decoder's own
+    func begin(
+        _ tokens: [Int32], count: Int, choice: TokenChoice, position: Int, firstSample: Int, on device: any DecodingBackend
+    ) {
+        let all = places.logits.tensor(in: memory), v = weights.config.vocabSize
+        if tokens.count == count {
+            fill(tokens)
+            for b in 1..<max(batch, 1) { backend.convert(from: all.view([v]), to: all.view([v], start: b * v)) }
+        } else {
+            precondition(tokens.count == batch * count && length + count <= capacity, "the tokens do not fit the cache")
+            advance(count) { done, piece in (0..<batch).flatMap { b in tokens[(b * count + done)..<(b * count + done + piece)] } }
+        }
+        // The chosen token is not in the cache yet: the state starts one behind, and the end of the step makes that up.
+        var state = [Int32](repeating: 0, count: DecodingState.count)
+        state[DecodingState.length.rawValue] = Int32(length - 1)
+        state[DecodingState.position.rawValue] = Int32(truncatingIfNeeded: position)
+        state[DecodingState.firstSample.rawValue] = Int32(truncatingIfNeeded: firstSample)
+        state.withUnsafeBytes { backend.write($0, to: places.state.tensor(in: memory)) }
+        choose(choice, on: device)
+    }
+
+    /// Takes in the token that was chosen last in every sequence, and has the device choose the next: one launch when recorded.
+    func step(_ choice: TokenChoice, on device: any DecodingBackend) {
+        precondition(length < capacity, "the cache is full")
+        if ownStep?.choice != choice { ownStep = (RepeatedWork(), choice) }
+        guard let work = ownStep?.work else { return }
+        backend.repeated(work) {
+            let w = places.working(rows: batch, memory: memory)
+            // Of the keys, those in the cache count: the state says how many.
+            let shape = AttentionShape(
+                batch: batch, queryLength: 1, keyLength: capacity, heads: weights.config.nHead, headSize: weights.config.headSize)
+            pass(w, shape, own: device)
+            head(w, sequences: batch, count: 1)
+            choose(choice, on: device)
+        }
+        length += 1
+    }
+
+    /// Chosen tokens of the sequences since `begin`, int32 [B, capacity + 1].
+    var history: Tensor { places.history.tensor(in: memory) }
+
+    private func choose(_ choice: TokenChoice, on device: any DecodingBackend) {
+        let w = places.working(rows: batch, memory: memory), state = places.state.tensor(in: memory)
+        device.chooseTokens(
+            tokens: w.tokens, history: history, logits: places.logits.tensor(in: memory), choice: choice, state: state)
+        device.advanceDecoding(state: state, positions: w.positions)
+    }
+
+    // MARK: Passes
 
     /// Takes in `count` tokens of the first `sequences` sequences (nil: all), piece by piece.
     ///
@@ -133,16 +202,23 @@ public final class GPTDecoder {
         let positions = (0..<rows).map { Int32(length + $0 % count) }
         tokens.withUnsafeBytes { backend.write($0, to: w.tokens) }
         positions.withUnsafeBytes { backend.write($0, to: w.positions) }
-        backend.embeddingForward(out: w.x, tokens: w.tokens, positions: w.positions, wte: parameters.wte, wpe: parameters.wpe)
         let shape = AttentionShape(
             batch: sequences, queryLength: count, keyLength: length + count, heads: config.nHead, headSize: config.headSize)
-        for layer in 0..<config.nLayer { block(layer, w, shape) }
+        pass(w, shape, own: nil)
         if last { head(w, sequences: sequences, count: count) }
         length += count
     }
 
+    /// Embedding and blocks, for the tokens and positions in the working tensors.
+    ///
+    /// - Parameter own: the device when it knows by itself how many tokens are in the cache; `shape.keyLength` is the capacity then
+    private func pass(_ w: Working, _ shape: AttentionShape, own: (any DecodingBackend)?) {
+        backend.embeddingForward(out: w.x, tokens: w.tokens, positions: w.positions, wte: parameters.wte, wpe: parameters.wpe)
+        for layer in 0..<weights.config.nLayer { block(layer, w, shape, own) }
+    }
+
     /// One transformer block on the working tensors; keys and values go into the cache first.
-    private func block(_ layer: Int, _ w: Working, _ shape: AttentionShape) {
+    private func block(_ layer: Int, _ w: Working, _ shape: AttentionShape, _ own: (any DecodingBackend)?) {
         let p = parameters.blocks[layer], cache = caches[layer], c = weights.config.nEmbd
         backend.layernormForward(out: w.norm, mean: w.mean, rstd: w.rstd, x: w.x, weight: p.ln1, bias: p.ln1Bias)  // [R, C]
         backend.matmulForward(out: w.qkv, x: w.norm, weight: p.qkv, bias: p.qkvBias, epilogue: .none)  // [R, 3C]
@@ -153,14 +229,25 @@ public final class GPTDecoder {
         func cached(_ tensor: Tensor, from token: Int) -> HeadView {
             HeadView(tensor, start: token * c, batchStride: capacity * c, tokenStride: c, headStride: size)
         }
-        for (part, tensor) in [(1, cache.keys), (2, cache.values)] {
-            backend.copyHeads(
-                from: new(part), to: cached(tensor, from: length), batch: shape.batch, tokens: count, heads: shape.heads,
-                headSize: size)
+        let out = HeadView(w.attention, start: 0, batchStride: count * c, tokenStride: c, headStride: size)
+        let (keys, values) = (cached(cache.keys, from: 0), cached(cache.values, from: 0))
+        if let own {
+            let state = places.state.tensor(in: memory)
+            for (part, place) in [(1, keys), (2, values)] {
+                own.copyHeads(
+                    from: new(part), to: place, batch: shape.batch, tokens: count, heads: shape.heads, headSize: size,
+                    state: state)
+            }
+            own.attentionForward(out: out, q: new(0), k: keys, v: values, shape: shape, state: state)  // [B, 1, NH, HS]
+        } else {
+            for (part, tensor) in [(1, cache.keys), (2, cache.values)] {
+                backend.copyHeads(
+                    from: new(part), to: cached(tensor, from: length), batch: shape.batch, tokens: count, heads: shape.heads,
+                    headSize: size)
+            }
+            backend.attentionForward(
+                out: out, lse: nil, q: new(0), k: keys, v: values, shape: shape, dropout: nil)  // [B, count, NH, HS]
         }
-        backend.attentionForward(
-            out: HeadView(w.attention, start: 0, batchStride: count * c, tokenStride: c, headStride: size), lse: nil, q: new(0),
-            k: cached(cache.keys, from: 0), v: cached(cache.values, from: 0), shape: shape, dropout: nil)  // [B, count, NH, HS]
         backend.matmulForward(out: w.x, x: w.attention, weight: p.proj, bias: p.projBias, epilogue: .residual(w.x))  // [R, C]
         backend.layernormForward(out: w.norm, mean: w.mean, rstd: w.rstd, x: w.x, weight: p.ln2, bias: p.ln2Bias)
         backend.matmulForward(
@@ -185,53 +272,5 @@ public final class GPTDecoder {
         backend.matmulForward(
             out: places.logits.tensor(in: memory).view([sequences, weights.config.vocabSize], start: 0),
             x: rows.view([sequences, c]), weight: parameters.head, bias: nil, epilogue: .none)
-    }
-}
-
-/// The tensors of a pass over R rows.
-private struct Working {
-    let tokens: Tensor, positions: Tensor  // int32 [R]
-    let x: Tensor  // float32 [R, C]
-    let norm: Tensor, mean: Tensor, rstd: Tensor  // act [R, C], float32 [R], [R]
-    let qkv: Tensor  // act [R, 3C]
-    let attention: Tensor  // act [R, C]
-    let fc: Tensor, gelu: Tensor  // act [R, 4C]
-    let lastRows: Tensor  // act [B, C]
-}
-
-/// Where the working tensors lie; they are made for the longest piece and seen with fewer rows.
-private struct Places {
-    let piece: Int
-    let logits: ArenaPlan.Slot  // float32 [B, V]
-    private let batch: Int
-    private let tokens: ArenaPlan.Slot, positions: ArenaPlan.Slot, x: ArenaPlan.Slot
-    private let norm: ArenaPlan.Slot, mean: ArenaPlan.Slot, rstd: ArenaPlan.Slot
-    private let qkv: ArenaPlan.Slot, attention: ArenaPlan.Slot, fc: ArenaPlan.Slot, gelu: ArenaPlan.Slot
-    private let lastRows: ArenaPlan.Slot
-
-    init(_ plan: inout ArenaPlan, _ config: GPTConfig, _ act: DType, batch: Int, piece: Int) {
-        self.piece = piece
-        self.batch = batch
-        let r = batch * piece, c = config.nEmbd
-        tokens = plan.reserve(.int32, [r])
-        positions = plan.reserve(.int32, [r])
-        x = plan.reserve(.float32, [r, c])
-        norm = plan.reserve(act, [r, c])
-        mean = plan.reserve(.float32, [r])
-        rstd = plan.reserve(.float32, [r])
-        qkv = plan.reserve(act, [r, 3 * c])
-        attention = plan.reserve(act, [r, c])
-        fc = plan.reserve(act, [r, 4 * c])
-        gelu = plan.reserve(act, [r, 4 * c])
-        lastRows = plan.reserve(act, [batch, c])
-        logits = plan.reserve(.float32, [batch, config.vocabSize])
-    }
-
-    func working(rows: Int, memory: DeviceMemory) -> Working {
-        func first(_ slot: ArenaPlan.Slot) -> Tensor { slot.tensor(in: memory).view([rows] + slot.shape.dropFirst()) }
-        return Working(
-            tokens: first(tokens), positions: first(positions), x: first(x), norm: first(norm), mean: first(mean),
-            rstd: first(rstd), qkv: first(qkv), attention: first(attention), fc: first(fc), gelu: first(gelu),
-            lastRows: lastRows.tensor(in: memory))
     }
 }

@@ -38,6 +38,10 @@ public final class TextGenerator {
         deliver: (_ sequence: Int, _ token: Int32) throws -> Void
     ) throws {
         guard !prompt.isEmpty, maxNewTokens > 0 else { return }
+        if let device = decoder.backend as? any DecodingBackend {
+            return try DeviceGeneration(decoder, device, sampler.options, choices: choices, stopToken: stopToken).generate(
+                prompt: prompt, maxNewTokens: maxNewTokens, firstSample: firstSample, stop: stop, deliver: deliver)
+        }
         let batch = decoder.batch, capacity = decoder.capacity
         var texts = [[Int32]](repeating: prompt, count: batch)
         var finished = [Bool](repeating: false, count: batch)
@@ -47,7 +51,7 @@ public final class TextGenerator {
             if stop() || finished.allSatisfy({ $0 }) { return }
             if decoder.length + fresh > capacity {
                 decoder.reset()
-                fresh = max(1, capacity - capacity / 4)
+                fresh = Self.kept(of: capacity)
             }
             let choose = { (logits: UnsafeBufferPointer<Float>) in
                 (0..<batch).map { b in
@@ -70,4 +74,7 @@ public final class TextGenerator {
             fresh = 1
         }
     }
+
+    /// Tokens that are read again when the window moves on.
+    static func kept(of capacity: Int) -> Int { max(1, capacity - capacity / 4) }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Compute
+import Dispatch
 
 /// One float32 or bfloat16 tensor for every parameter, all in one block of memory.
 public struct ParameterArena: Sendable {
@@ -95,14 +96,42 @@ public final class GPTWeights: Sendable {
     }
 
     /// Box-Muller on Philox words; four values a counter.
+    ///
+    /// Every value follows from its index alone, so all cores make some: one core takes seconds for a hundred million, which is
+    /// most of the time from command to first step on a graphics card.
     private static func fillNormal(_ values: inout [Float], std: Float, seed: UInt64, stream: UInt32) {
-        for block in 0..<(values.count + 3) / 4 {
+        let blocks = (values.count + 3) / 4, part = 1 << 14
+        values.withUnsafeMutableBufferPointer { buffer in
+            let filled = NormalValues(values: buffer, std: std, seed: seed, stream: stream)
+            guard blocks > part else { return filled.fill(blocks: 0..<blocks) }
+            DispatchQueue.concurrentPerform(iterations: (blocks + part - 1) / part) { index in
+                filled.fill(blocks: index * part..<min(blocks, (index + 1) * part))
+            }
+        }
+    }
+}
+
+/// A parameter's values while they are made.
+private struct NormalValues: @unchecked Sendable {
+    // SAFETY: every thread writes the values of its own blocks, and the buffer outlives them all.
+    let values: UnsafeMutableBufferPointer<Float>
+    let std: Float
+    let seed: UInt64
+    let stream: UInt32
+
+    func fill(blocks: Range<Int>) {
+        for block in blocks {
             let low = UInt32(truncatingIfNeeded: block), high = UInt32(truncatingIfNeeded: block >> 32)
             // Word 3 of the counter keeps these numbers apart from the dropout masks of the same seed.
             let words = Philox.words(key: seed, counter: (low, high, stream, 0x696e_6974))
-            let (a, b) = normalPair(words.0, words.1), (c, d) = normalPair(words.2, words.3)
-            for (lane, value) in [a, b, c, d].enumerated() where 4 * block + lane < values.count {
-                values[4 * block + lane] = value * std
+            let (a, b) = normalPair(words.0, words.1), (c, d) = normalPair(words.2, words.3), first = 4 * block
+            if first + 4 <= values.count {
+                values[first] = a * std
+                values[first + 1] = b * std
+                values[first + 2] = c * std
+                values[first + 3] = d * std
+            } else {
+                for (lane, value) in [a, b, c, d].prefix(values.count - first).enumerated() { values[first + lane] = value * std }
             }
         }
     }

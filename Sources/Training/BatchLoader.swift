@@ -19,8 +19,11 @@ final class BatchLoader {
 
     /// Loads the samples `first ..< first + B` of the run's order.
     ///
+    /// - Returns: how long reading them took; a device that is behind may hold up the rest.
     /// - Throws: `TrainingError` naming an id outside the vocabulary; the model keeps its last batch.
-    func load(first: Int) throws {
+    func load(first: Int) throws -> Duration {
+        let start = ContinuousClock.now
+        var read = Duration.zero
         let length = model.sizes.length
         try tokens.withUnsafeMutableBufferPointer { tokens in
             try targets.withUnsafeMutableBufferPointer { targets in
@@ -36,8 +39,10 @@ final class BatchLoader {
                         "token id \(max(tokens[i], targets[i])) in '\(samples.split.files.first?.path ?? "")' is not below vocab_size "
                             + "\(vocabulary): the data was made with another tokenizer or is damaged; prepare it again")
                 }
+                read = ContinuousClock.now - start
                 model.load(tokens: UnsafeBufferPointer(tokens), targets: UnsafeBufferPointer(targets))
             }
         }
+        return read
     }
 }

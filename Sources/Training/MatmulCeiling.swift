@@ -7,6 +7,9 @@ public enum MatmulCeiling {
     /// the first in less than a millisecond is measured with the next.
     private static let sizes = [1536, 4096, 8192]
 
+    /// Seconds after which it is known whether a size is too small.
+    private static let glance = 0.01
+
     /// - Parameters:
     ///   - backend: what is measured
     ///   - dtype: of the factors
@@ -15,9 +18,11 @@ public enum MatmulCeiling {
     public static func measure(_ backend: any Backend, dtype: DType, seconds: Double = 0.3) -> Double? {
         var best: Double?
         for n in sizes {
-            guard let flops = MatmulCalibration(backend, dtype: dtype, size: n)?.measure(seconds: seconds).best else { break }
-            best = max(best ?? 0, flops)
-            if 2 * Double(n * n * n) / flops > 1e-3 { break }
+            guard let product = MatmulCalibration(backend, dtype: dtype, size: n) else { break }
+            let first = product.measure(seconds: glance).best, isTooSmall = 2 * Double(n * n * n) / first < 1e-3
+            // The next size says more; a start should not spend its time on this one.
+            best = max(best ?? 0, isTooSmall && n != sizes.last ? first : max(first, product.measure(seconds: seconds).best))
+            if !isTooSmall { break }
         }
         return best
     }

@@ -26,6 +26,8 @@ public final class RunSession {
     let saving = SaveQueue()
     /// Made at the first checkpoint that is written in the background, and kept.
     private var copy: HostCopy?
+    /// Why checkpoints are written in the foreground although they were to be written in the background; told once.
+    private var refusal: String?
     private let calls: FileCalls
     /// TensorBoard's event file; nil when the run has none.
     private var tensorBoard: TensorBoardLog?
@@ -134,35 +136,51 @@ public final class RunSession {
         let model = trainer.weights.masters, moments = trainer.optimizer.moments, backend = trainer.weights.backend
         let names = model.descriptions.map(\.name) + moments.map(\.name)
         let tensors = model.tensors + moments.map(\.tensor)
-        let inBackground = savesInBackground && !wait
-        let sources: [TensorSource]
-        if inBackground {
-            let copy = self.copy ?? HostCopy(tensors)
-            self.copy = copy
-            try copy.copy(tensors, from: backend)
-            sources = names.indices.map { index in
-                TensorSource(name: names[index], dtype: tensors[index].dtype, shape: tensors[index].shape) { piece, offset in
-                    copy.read(index, offset: offset, into: piece)
-                }
+        let copy = savesInBackground && !wait ? room(for: tensors, backend) : nil
+        copy?.begin(tensors)
+        // On a device that works ahead the copy has only begun: the next change of the weights waits for it.
+        trainer.snapshot = copy
+        let sources = names.indices.map { index in
+            guard let copy else { return TensorSource(name: names[index], tensor: tensors[index], backend: backend) }
+            return TensorSource(name: names[index], dtype: tensors[index].dtype, shape: tensors[index].shape) { piece, offset in
+                copy.read(index, offset: offset, into: piece)
             }
-        } else {
-            sources = zip(names, tensors).map { TensorSource(name: $0, tensor: $1, backend: backend) }
         }
         let state = try trainer.checkpointState(), facts = ModelFacts(trainer.setup.model), count = model.tensors.count
         let copied = (clock.now - start).seconds, store = store
         // In the middle of bad updates the older ones are what a rollback needs.
         let keep = trainer.history.judge.badInARow == 0 ? record.config.keepCheckpoints : 0
         saving.submit {
+            try copy?.finish()
             let info = try store.commit(
                 step: state.step, model: Array(sources.prefix(count)), optimizer: Array(sources.dropFirst(count)), state: state,
                 facts: facts, best: best)
             let seconds = (clock.now - start).seconds
             if keep > 0 { try store.prune(keep: keep) }
             return SavedCheckpoint(
-                step: info.step, name: info.name, bytes: info.byteCount, seconds: seconds, stall: inBackground ? copied : seconds)
+                step: info.step, name: info.name, bytes: info.byteCount, seconds: seconds, stall: copy == nil ? seconds : copied)
         }
         lastSaved = state.step
-        if !inBackground { saving.wait() }
+        if copy == nil { saving.wait() }
+    }
+
+    /// The room for copies, made at the first one and kept; nil when the system does not give it.
+    private func room(for tensors: [Tensor], _ backend: any Backend) -> HostCopy? {
+        if copy == nil {
+            do {
+                copy = try HostCopy(tensors, on: backend)
+            } catch {
+                savesInBackground = false
+                refusal = "checkpoints are written in the foreground, training stands still meanwhile: \(error)"
+            }
+        }
+        return copy
+    }
+
+    /// Why checkpoints are not written in the background any more; nil but for the first call after it happened.
+    func takeRefusal() -> String? {
+        defer { refusal = nil }
+        return refusal
     }
 
     /// Names the checkpoint of a step as the best, once it is committed; the one that was the best before may go.

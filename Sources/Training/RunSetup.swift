@@ -130,16 +130,24 @@ public struct RunMemory: Sendable, Equatable {
     public var optimizer: Int
     /// The program itself, its stacks and the buffers of the loader and of checkpoints.
     public var overhead: Int
-    /// The copy of weights and moments that checkpoints are written from; 0 when they are written in the foreground.
+    /// The copy of weights and moments that checkpoints are written from, in the device's own memory; 0 when they are written in
+    /// the foreground.
     public var copy: Int
+    /// That copy for a device with memory of its own: page-locked memory of the machine, not part of `total`.
+    public var hostCopy: Int
     /// There is room for the run and not for the copy, so that checkpoints hold up training.
     public var copyLeftOut: Bool
 
     /// What is compared with the memory that is available; bytes.
     public var total: Int { model.total + optimizer + copy + overhead }
 
+    /// Whether checkpoints are written beside the training.
+    public var savesInBackground: Bool { copy + hostCopy > 0 }
+
     /// What a run on this backend will take, before anything is allocated.
-    public static func plan(_ setup: RunSetup, backend: any Backend) -> RunMemory {
+    ///
+    /// - Parameter hostAvailable: bytes that the machine beside a graphics card has left; nil: not known, taken as enough.
+    public static func plan(_ setup: RunSetup, backend: any Backend, hostAvailable: Int? = nil) -> RunMemory {
         let config = setup.config
         let sizes = BatchSizes(setup.model, batch: config.batchSize, length: config.blockSize, dtype: setup.dtype)
         let counts = setup.model.parameters.map(\.count)
@@ -147,14 +155,24 @@ public struct RunMemory: Sendable, Equatable {
             model: GPT.memory(sizes, recompute: setup.recompute, gradients: true, backend: backend),
             // The program and its copies are not in a graphics card's memory; what its driver took there is no longer available.
             optimizer: AdamW.byteCount(counts), overhead: config.device == "cpu" ? baseOverhead : 0,
-            copy: config.checkpointBackground && config.device == "cpu" ? HostCopy.byteCount(counts + counts + counts) : 0,
-            copyLeftOut: false)
+            copy: 0, hostCopy: 0, copyLeftOut: false)
+        let copy = config.checkpointBackground ? HostCopy.byteCount(counts + counts + counts) : 0
+        guard config.device == "cpu" else {
+            let fits = copy + leastHostMemory <= hostAvailable ?? Int.max
+            memory.hostCopy = fits ? copy : 0
+            memory.copyLeftOut = !fits && copy > 0
+            return memory
+        }
+        memory.copy = copy
         if let available = backend.availableBytes, memory.copy > 0, memory.total > available {
             memory.copy = 0
             memory.copyLeftOut = memory.total <= available
         }
         return memory
     }
+
+    /// What must stay free of the machine's memory beside a graphics card.
+    static let leastHostMemory = 512_000_000
 
     /// Measured: resident anonymous memory of a run whose tensors are a few kilobytes.
     static let baseOverhead = 24_000_000

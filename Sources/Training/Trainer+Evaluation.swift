@@ -8,14 +8,16 @@ extension Trainer {
         config.evalTokens > 0 ? max(1, config.evalTokens / config.blockSize) : config.evalIters * config.batchSize
     }
 
-    var isEvaluationDue: Bool {
-        guard lastEvaluated != step else { return false }
-        if step == config.maxIters { return true }
-        return config.evalInterval > 0 && step % config.evalInterval == 0
+    var isEvaluationDue: Bool { lastEvaluated != step && isEvaluated(after: step) }
+
+    /// Whether an evaluation belongs to a step.
+    func isEvaluated(after step: Int) -> Bool {
+        step == config.maxIters || config.evalInterval > 0 && step % config.evalInterval == 0
     }
 
     /// - Returns: whether a checkpoint was begun.
     func evaluate(_ session: RunSession?, stop: () -> Bool, _ observe: (RunEvent) throws -> Void) throws -> Bool {
+        begun = nil
         let start = clock.now
         let blocks = Self.evaluationBlocks(config)
         let train = try evaluator.evaluate(trainSamples, blocks: blocks, stop: stop)

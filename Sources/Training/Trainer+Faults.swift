@@ -123,7 +123,8 @@ extension Trainer {
         guard watch.isLookDue(clock.now) else { return }
         let tensors = optimizer.moments.reduce(weights.masters.flat.byteCount) { $0 + $1.tensor.byteCount }
         let surroundings = RunWatch.Surroundings(
-            availableMemory: backend.availableBytes,
+            // A card's memory is taken as planned and does not change; the machine's may run out.
+            availableMemory: backend.worksAhead ? availableHostBytes() : backend.availableBytes,
             freeDisk: session.flatMap { Folder.freeBytes($0.folder.path) }, checkpointBytes: session?.lastBytes ?? tensors,
             throttlings: ThermalThrottling.count(), folder: session?.folder.path ?? "")
         for finding in watch.look(surroundings, at: clock.now) { try observe(finding.event(step: step)) }

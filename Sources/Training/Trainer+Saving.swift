@@ -21,6 +21,8 @@ extension Trainer {
     /// - Parameter wait: until it is committed; otherwise it is told by a later `report`.
     func save(_ session: RunSession?, wait: Bool, _ observe: (RunEvent) throws -> Void) throws {
         guard let session, session.lastSaved != step else { return }
+        // What is written by reading the device waits for it, and would count as part of the next update.
+        if wait || !session.savesInBackground { begun = nil }
         if history.judge.badInARow == 0 { history.owesCheckpoint = false }
         try session.save(self, wait: wait)
         if wait { try report(session, wait: true, observe) }
@@ -31,6 +33,12 @@ extension Trainer {
     /// - Throws: `FileError` when a checkpoint could not be written.
     func report(_ session: RunSession?, wait: Bool, _ observe: (RunEvent) throws -> Void) throws {
         guard let session else { return }
+        if let refusal = session.takeRefusal() {
+            var event = RunEvent(.warning, step: step)
+            event.code = "checkpoint-foreground"
+            event.message = refusal
+            try observe(event)
+        }
         var saved = try session.collect(wait: wait)
         while !saved.isEmpty {
             for checkpoint in saved {
@@ -61,6 +69,8 @@ extension Trainer {
     ///
     /// - Parameter evaluated: whether the evaluation at this step was already recorded.
     func restore(_ state: CheckpointState, best: (loss: Double, step: Int)?, evaluated: Bool) {
+        begun = nil
+        updatesKnown = false
         step = state.step
         nextSample = state.nextSample
         history = RunHistory(text: state.extra[RunHistory.key])

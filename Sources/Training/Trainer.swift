@@ -35,6 +35,9 @@ public final class Trainer {
     /// FLOP/s of the device's datasheet, for `mfu`; nil where it is not known.
     public var peakFlops: Double?
 
+    /// What the machine has left, where the device has memory of its own.
+    public var availableHostBytes: () -> Int? = { nil }
+
     let backend: any Backend
     private let communicator: any Communicator
     private let loader: BatchLoader
@@ -45,6 +48,13 @@ public final class Trainer {
     let schedule: LearningRateSchedule
     let clock = ContinuousClock()
     private var scalars = [Double](repeating: 0, count: StepState.count)
+    private let scalarsCopy: any Readback
+    /// Whether `scalars` has the number of updates that the device has.
+    var updatesKnown = false
+    /// The next update, whose first micro-batch is enqueued already; nil when nothing is.
+    var begun: BegunUpdate?
+    /// The copy for a checkpoint that may still be under way: the weights must not change before it is done.
+    var snapshot: HostCopy?
     private var calibration: MatmulCalibration?
     /// What the run has been through; part of every checkpoint.
     package internal(set) var history = RunHistory()
@@ -87,6 +97,7 @@ public final class Trainer {
         optimizer = try AdamW(model, options: setup.optimizer)
         loader = BatchLoader(trainSamples, model: model)
         evaluator = Evaluator(model)
+        scalarsCopy = try backend.makeReadback(byteCount: StepState.count * 8, besideWork: false)
         schedule = setup.schedule
         let blocks = Self.evaluationBlocks(config)
         valBytes = valSamples.flatMap { samples in
@@ -120,6 +131,7 @@ public final class Trainer {
         -> TrainingOutcome
     {
         var lastSave = clock.now
+        begun = nil
         while true {
             try report(session, wait: false, observe)
             try lookAround(session, observe)
@@ -144,34 +156,71 @@ public final class Trainer {
 
     /// Makes one update and tells what happened: a step, or a skip when loss or gradients were not finite.
     ///
+    /// A device that works ahead gets the first micro-batch of the next update before this one's numbers are read, so that it
+    /// computes while they are judged and told. That touches no weight: forward and backward only read them, and whatever the
+    /// verdict is, it comes before the next update of the weights is enqueued.
     /// - Parameter saving: whether a checkpoint is being written meanwhile
     func update(saving: Bool = false) throws -> RunEvent {
-        let start = clock.now
-        var waited = Duration.zero
-        let scale = 1 / Double(model.sizes.rows * config.gradientAccumulationSteps)
         let rate = schedule.rate(step) * history.rateFactor
-        optimizer.beginStep()
-        for micro in stride(from: communicator.rank, to: config.gradientAccumulationSteps, by: communicator.size) {
-            let first = nextSample + micro * config.batchSize
-            let before = clock.now
-            try loader.load(first: first)
-            waited += clock.now - before
-            model.trainMicroBatch(scale: scale, sampleIndex: first)
+        // One that was begun counts from the numbers of the update before it, as the device did.
+        let start = begun?.since ?? clock.now
+        var waited = begun?.waited ?? .zero
+        if begun == nil { waited += try beginUpdate() }
+        begun = nil
+        for micro in stride(from: communicator.rank, to: config.gradientAccumulationSteps, by: communicator.size).dropFirst() {
+            waited += try enqueue(micro)
         }
         if communicator.size > 1 {
             communicator.allReduceSum(optimizer.gradients)
             communicator.allReduceSum(model.state.view([1], start: StepState.loss.rawValue))
         }
+        snapshot?.holdBack()
+        snapshot = nil
         optimizer.update(learningRate: rate)
-        try scalars.withUnsafeMutableBytes { try backend.read(model.state, into: $0) }
-        let seconds = (clock.now - start).seconds
+        scalarsCopy.begin([(model.state, 0)])
         step += 1
         nextSample += samplesPerStep
-        var event = describe(seconds: seconds, waited: waited.seconds, rate: rate)
+        let ahead = beginNextUpdate()
+        try scalarsCopy.finish()
+        scalars.withUnsafeMutableBytes { scalarsCopy.read(offset: 0, into: $0) }
+        updatesKnown = true
+        let end = clock.now
+        begun = ahead.map { BegunUpdate(since: end, waited: $0) }
+        var event = describe(seconds: (end - start).seconds, waited: waited.seconds, rate: rate)
         if saving { event.saving = true }
-        if calibrationInterval > 0, step % calibrationInterval == 0 { event.ceilingFlops = calibrate() }
+        if isCalibrated(after: step) { event.ceilingFlops = calibrate() }
         return event
     }
+
+    /// Clears the gradients and enqueues the first micro-batch.
+    ///
+    /// - Returns: how long reading its tokens took.
+    private func beginUpdate() throws -> Duration {
+        optimizer.beginStep()
+        return try enqueue(communicator.rank)
+    }
+
+    /// - Returns: how long reading the micro-batch's tokens took.
+    private func enqueue(_ micro: Int) throws -> Duration {
+        let first = nextSample + micro * config.batchSize
+        let waited = try loader.load(first: first)
+        model.trainMicroBatch(scale: 1 / Double(model.sizes.rows * config.gradientAccumulationSteps), sampleIndex: first)
+        return waited
+    }
+
+    /// Begins the next update when the device works ahead and nothing else comes in between.
+    ///
+    /// - Returns: how long reading its first tokens took; nil when it was not begun. Tokens that are refused are refused again
+    ///   when their own update loads them, after this one was told.
+    private func beginNextUpdate() -> Duration? {
+        let isInterrupted =
+            step >= config.maxIters || isEvaluated(after: step) || isCalibrated(after: step)
+            || config.checkpointInterval > 0 && step % config.checkpointInterval == 0
+        guard backend.worksAhead, !isInterrupted else { return nil }
+        return try? beginUpdate()
+    }
+
+    private func isCalibrated(after step: Int) -> Bool { calibrationInterval > 0 && step % calibrationInterval == 0 }
 
     /// The rate that matrix products reach just now, FLOP/s: what other programs leave of the machine.
     private func calibrate() -> Double? {
@@ -210,7 +259,18 @@ public final class Trainer {
     ///
     /// - Throws: what happened to the device.
     func appliedUpdates() throws -> Int {
-        try scalars.withUnsafeMutableBytes { try backend.read(model.state, into: $0) }
+        if !updatesKnown {
+            try scalars.withUnsafeMutableBytes { try backend.read(model.state, into: $0) }
+            updatesKnown = true
+        }
         return Int(scalars[StepState.updates.rawValue])
     }
+}
+
+/// An update whose first micro-batch was enqueued before the numbers of the one before it were read.
+struct BegunUpdate {
+    /// When those numbers came.
+    let since: ContinuousClock.Instant
+    /// How long reading its first tokens took.
+    let waited: Duration
 }

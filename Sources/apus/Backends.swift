@@ -19,6 +19,7 @@ enum Backends {
             var cuda = CUDAOptions()
             cuda.libraries = options?.cudaLibraries
             cuda.memoryLimit = try options?.memoryBytes()
+            cuda.deterministic = options?.deterministic ?? true
             return try CUDABackend(cuda)
         default: throw UsageError("unknown device '\(device)'; choose cpu or cuda")
         }

@@ -30,6 +30,8 @@ struct BenchResult {
     var ceilings = DeviceCeilings()
     /// FLOP/s of a large product.
     var matmulFlops = 0.0
+    /// FLOP/s of the datasheet, dense; nil for a CPU and for cards that are not in the table.
+    var peakFlops: Double?
     var products: [Product] = []
     var step: [(name: String, entry: TimedBackend.Entry)] = []
     var stepSeconds = 0.0
@@ -38,6 +40,12 @@ struct BenchResult {
     var shape: ModelShape
 
     var tokensPerSecond: Double { stepSeconds > 0 ? Double(tokensPerStep) / stepSeconds : 0 }
+    /// What the model needs, not what recomputation adds: 6 N + 12 L H Q T a token, as in PaLM's appendix B (arXiv 2204.02311).
+    var flopsPerSecond: Double { tokensPerSecond * shape.flopsPerToken }
+    /// Model FLOPs utilization: of the datasheet's peak.
+    var mfu: Double? { peakFlops.map { flopsPerSecond / $0 } }
+    /// Of what the matrix product reaches on this machine.
+    var ceilingFraction: Double? { matmulFlops > 0 ? flopsPerSecond / matmulFlops : nil }
 }
 
 /// Measures a backend with the shapes of one model.
@@ -58,6 +66,7 @@ struct BenchMeasurements {
         (result.device, result.kernels, result.dtype) = (backend.deviceName, backend.kernelName, dtype)
         result.ceilings = (backend as? any CeilingMeasuring)?.measureCeilings(dtype: dtype, seconds: 1) ?? DeviceCeilings()
         result.matmulFlops = MatmulCeiling.measure(backend, dtype: dtype, seconds: 1) ?? 0
+        result.peakFlops = Backends.peakFlops(backend, dtype: dtype)
         result.products = try products(rows: config.batchSize * config.blockSize)
         (result.step, result.stepSeconds) = try step()
         result.tokensPerStep = config.batchSize * config.blockSize

@@ -28,7 +28,8 @@ struct BenchReport {
         if let registers = result.ceilings.registerFlops {
             lines.append(row("  registers only, \(result.dtype.rawValue)", gflops(registers)))
         }
-        lines.append(row("  matmul 1536 x 1536 x 1536", gflops(result.matmulFlops)))
+        lines.append(row("  matmul, square", gflops(result.matmulFlops)))
+        if let peak = result.peakFlops { lines.append(row("  datasheet, dense \(result.dtype.rawValue)", gflops(peak))) }
         if let read = result.ceilings.readBytesPerSecond { lines.append(row("  reading memory", "", gigabytes(read))) }
         return lines
     }
@@ -52,12 +53,19 @@ struct BenchReport {
                     "  \(name)", Format.decimals(entry.seconds * 1e3, 1), share(entry.seconds, of: result.stepSeconds),
                     rate > 0 ? gflops(rate) : "", rate > 0 ? share(rate, of: result.matmulFlops) : ""))
         }
-        let rate = result.tokensPerSecond * result.shape.flopsPerToken
-        return lines + [
+        let rate = result.flopsPerSecond
+        lines += [
             row(
                 "  all", Format.decimals(result.stepSeconds * 1e3, 1), "", gflops(rate), share(rate, of: result.matmulFlops)),
             row("training tokens/s", Format.decimals(result.tokensPerSecond, 0)),
         ]
+        if let mfu = result.mfu, let fraction = result.ceilingFraction {
+            lines.append(
+                row(
+                    "MFU, of the datasheet's and of the matmul's rate", Format.decimals(100 * mfu, 1) + " %",
+                    Format.decimals(100 * fraction, 1) + " %"))
+        }
+        return lines
     }
 
     private func generation() -> [String] {
@@ -76,7 +84,8 @@ struct BenchReport {
         var ceilings: [String: Any] = ["matmul_flops": result.matmulFlops]
         ceilings["register_flops"] = result.ceilings.registerFlops
         ceilings["read_bytes_per_second"] = result.ceilings.readBytesPerSecond
-        let object: [String: Any] = [
+        ceilings["datasheet_flops"] = result.peakFlops
+        var object: [String: Any] = [
             "device": result.device, "kernels": result.kernels, "dtype": result.dtype.rawValue, "ceilings": ceilings,
             "matmul": result.products.map {
                 ["name": $0.name, "kind": $0.kind, "n": $0.n, "k": $0.k, "gflops": $0.flopsPerSecond / 1e9] as [String: Any]
@@ -97,6 +106,8 @@ struct BenchReport {
             "generation_tokens_per_second": result.generation.first?.tokensPerSecond ?? 0,
             "flops_per_token": result.shape.flopsPerToken, "parameters": result.shape.parameters,
         ]
+        object["mfu"] = result.mfu
+        object["ceiling_fraction"] = result.ceilingFraction
         let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
         return String(decoding: data, as: UTF8.self)
     }

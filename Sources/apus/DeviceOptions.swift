@@ -11,6 +11,12 @@ struct DeviceOptions: ParsableArguments {
     @Option(name: .customLong("memory-limit"), help: "Treat the graphics card as one with this many GB [all it has].")
     var memoryLimit: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Whether two runs on one graphics card give the same bits; false: a backward of attention that may be faster.",
+            valueName: "bool"))
+    var deterministic = true
+
     /// Bytes, of `memoryLimit`.
     func memoryBytes() throws -> Int? {
         guard let memoryLimit else { return nil }

@@ -223,7 +223,7 @@ struct TrainCommand: ParsableCommand {
     /// Says what will run and what it takes, and refuses what does not fit before anything is allocated.
     private func open(_ setup: RunSetup, _ backend: any Backend) throws -> (TrainingDisplay, RunMemory) {
         let display = TrainingDisplay(setup, backend: backend, quiet: quiet, json: json)
-        let memory = RunMemory.plan(setup, backend: backend)
+        let memory = RunMemory.plan(setup, backend: backend, hostAvailable: CPUResources().availableBytes())
         display.opening(memory)
         try memory.check(backend)
         return (display, memory)
@@ -245,8 +245,9 @@ struct TrainCommand: ParsableCommand {
     ) throws {
         StopSignal.listen()
         try session.openEventFile(isWanted: tensorboard)
-        session.savesInBackground = memory.copy > 0
+        session.savesInBackground = memory.savesInBackground
         trainer.calibrationInterval = calibrate
+        trainer.availableHostBytes = { CPUResources().availableBytes() }
         trainer.peakFlops = Backends.peakFlops(backend, dtype: trainer.setup.dtype)
         trainer.ceilingFlops = MatmulCeiling.measure(backend, dtype: trainer.setup.dtype)
         var event = first

@@ -52,6 +52,9 @@ final class TrainingDisplay {
         ].filter { $0.1 > 0 }.map { "\($0.0) \(MemoryError.text($0.1))" }.joined(separator: ", ")
         let available = backend.availableBytes.map { " of \(MemoryError.text($0)) available" } ?? ""
         line("memory", "\(MemoryError.text(memory.total))\(available): \(parts)")
+        if memory.hostCopy > 0 {
+            line("", "\(MemoryError.text(memory.hostCopy)) of this machine's own memory: copy for checkpoints")
+        }
         if memory.copyLeftOut {
             Console.warning("there is no memory for a copy to write checkpoints from: training stands still while one is written")
         }

@@ -78,6 +78,17 @@ template <class T> static inline shared<T> static_shared(const void *declaration
     const shared<T> name = static_shared<T>(&name##_declaration, count)
 #define DYNAMIC_SHARED(T) (shared<T>{0, 0, emulated::machine.dynamic_bytes})
 
+/// A thread runs until it waits, so that nothing comes between.
+template <class T> static inline T atomic_add(shared<T> to, T value) {
+    const u32 at = to.checked(sizeof(T), sizeof(T));
+    emulated::check_atomic(at, sizeof(T));
+    T before;
+    memcpy(&before, &emulated::machine.shared_memory[at], sizeof(T));
+    const T after = before + value;
+    memcpy(&emulated::machine.shared_memory[at], &after, sizeof(T));
+    return before;
+}
+
 // MARK: Numbers
 
 struct bf16 {
@@ -110,6 +121,7 @@ static inline float fast_exp2(float x) {
     const float result = exp2f(x);
     return result < 1.17549435e-38f ? 0 : result;
 }
+static inline u64 __umul64hi(u64 a, u64 b) { return (u64)((unsigned __int128)a * b >> 64); }
 static inline int __popc(u32 bits) { return __builtin_popcount(bits); }
 
 // MARK: Global memory
@@ -129,6 +141,13 @@ template <class T> static inline words4 load16(const T *from) { return load_word
 template <class T> static inline void store4(T *to, u32 words) { store_words(to, words); }
 template <class T> static inline void store8(T *to, words2 words) { store_words(to, words); }
 template <class T> static inline void store16(T *to, words4 words) { store_words(to, words); }
+
+static inline void add_fragment(float *sums, const float (&c)[4]) {
+    for (int e = 0; e < 4; e++) sums[32 * e + emulated::machine.current->lane] += c[e];
+}
+static inline void load_fragment(float (&c)[4], const float *sums) {
+    for (int e = 0; e < 4; e++) c[e] = sums[32 * e + emulated::machine.current->lane];
+}
 
 // MARK: Barriers and collectives
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// All kernels but attention, for both dtypes of `act`: the files themselves, compiled for the CPU in a namespace each.
+// All kernels but those of training's attention, for both dtypes of `act`: the files themselves, compiled for the CPU in a namespace each.
 #include "table.h"
 
 #define ELEMENT_KERNELS \
     ENTRY(layernorm_forward, 256) ENTRY(layernorm_backward, 256) ENTRY(column_partial, 256) ENTRY(activation_forward, 256) \
     ENTRY(activation_backward, 256) ENTRY(bias_activation, 256) ENTRY(bias_add, 256) ENTRY(dropout, 256) \
-    ENTRY(residual_add, 256) ENTRY(copy_heads, 256) ENTRY(attention_delta, 256) ENTRY(classifier_rows, 512)
+    ENTRY(residual_add, 256) ENTRY(copy_heads, 256) ENTRY(attention_delta, 256) ENTRY(classifier_rows, 512) \
+    ENTRY(attention_decode, 512)
 
 namespace act_float32 {
 #define ACT_BF16 0
@@ -29,6 +30,8 @@ std::vector<apus_emulated_entry> emulated::element_kernels() {
 #define ENTRY(name, threads) table.push_back(entry<&act_float32::name>(#name, ANY_ACT, ANY_HEAD, threads));
     ENTRY(embedding_forward, 256)
     ENTRY(embedding_backward, 256)
+    ENTRY(choose_tokens, 512)
+    ENTRY(advance_decoding, 256)
     ENTRY(column_combine, 256)
     ENTRY(convert_to_bf16, 256)
     ENTRY(convert_to_float, 256)

@@ -63,6 +63,35 @@ KERNEL(64) faulty_misaligned_load(int *out, const float *from) {
     out[threadIdx.x] = (int)load16(from + threadIdx.x).x;
 }
 
+/// Reads a sum that other threads still add to.
+KERNEL(64) faulty_early_sum(int *out) {
+    SHARED(u32, x, 1);
+    if (threadIdx.x == 0) x[0] = 0;
+    __syncthreads();
+    atomic_add(x, 1u);
+    __syncwarp();
+    out[threadIdx.x] = (int)x[0];
+}
+
+/// Adds to what another thread has just cleared.
+KERNEL(64) faulty_late_clear(int *out) {
+    SHARED(u32, x, 1);
+    if (threadIdx.x == 0) x[0] = 0;
+    atomic_add(x, 1u);
+    __syncthreads();
+    out[threadIdx.x] = (int)x[0];
+}
+
+/// All add at once: right.
+KERNEL(64) faultless_sum(int *out) {
+    SHARED(u32, x, 1);
+    if (threadIdx.x == 0) x[0] = 0;
+    __syncthreads();
+    atomic_add(x, threadIdx.x);
+    __syncthreads();
+    out[threadIdx.x] = (int)x[0];
+}
+
 /// Waits within the warp only, for what another lane wrote: right.
 KERNEL(64) faultless_warp(int *out) {
     SHARED(int, x, 64);
@@ -83,6 +112,9 @@ std::vector<apus_emulated_entry> emulated::faulty_kernels() {
     ENTRY(faulty_out_of_range)
     ENTRY(faulty_copy_not_waited_for)
     ENTRY(faulty_misaligned_load)
+    ENTRY(faulty_early_sum)
+    ENTRY(faulty_late_clear)
+    ENTRY(faultless_sum)
     ENTRY(faultless_warp)
 #undef ENTRY
     return table;

@@ -167,6 +167,7 @@ static void prepare(Fiber &fiber) {
 
 // MARK: Shared memory
 
+/// Whether an access comes after a thread's of that warp for sure.
 static bool ordered(int warp, uint32_t barrier, uint32_t sync) {
     const Machine &m = machine;
     return barrier != m.barriers || (warp == m.current->warp && sync != m.warps[(size_t)warp].syncs);
@@ -180,6 +181,7 @@ void check_read(uint32_t at, uint32_t bytes) {
         Shadow &s = m.shadows[g];
         if (s.arriving) fail("shared memory is read before the asynchronous copy to it was waited for");
         if (s.writer < 0) fail("shared memory is read that was not written");
+        if (s.atomic && s.write_barrier == m.barriers) fail("shared memory is read while others may still add to it");
         if (s.writer != me.number && !ordered(s.writer / 32, s.write_barrier, s.write_sync)) {
             fail("shared memory is read that another thread wrote, without a barrier between");
         }
@@ -201,6 +203,7 @@ void check_write(uint32_t at, uint32_t bytes) {
     for (uint32_t g = at / GRANULE; g <= (at + bytes - 1) / GRANULE; g++) {
         Shadow &s = m.shadows[g];
         if (s.arriving) fail("shared memory is written while an asynchronous copy to it is under way");
+        if (s.atomic && s.write_barrier == m.barriers) fail("shared memory is written while others may still add to it");
         if (s.writer >= 0 && s.writer != me.number && !ordered(s.writer / 32, s.write_barrier, s.write_sync)) {
             fail("shared memory is written that another thread wrote, without a barrier between");
         }
@@ -208,6 +211,28 @@ void check_write(uint32_t at, uint32_t bytes) {
         if (!mine && s.read_barrier == m.barriers && (s.reader_warp == MANY || !ordered(s.reader_warp, s.read_barrier, s.read_sync))) {
             fail("shared memory is written that another thread may still read, without a barrier between");
         }
+        s.atomic = false;
+        s.writer = (int16_t)me.number;
+        s.write_barrier = m.barriers;
+        s.write_sync = m.warp().syncs;
+    }
+}
+
+void check_atomic(uint32_t at, uint32_t bytes) {
+    Machine &m = machine;
+    const Fiber &me = *m.current;
+    for (uint32_t g = at / GRANULE; g <= (at + bytes - 1) / GRANULE; g++) {
+        Shadow &s = m.shadows[g];
+        if (s.arriving) fail("shared memory is added to while an asynchronous copy to it is under way");
+        if (s.writer < 0) fail("shared memory is added to that was not written");
+        const bool added = s.atomic && s.write_barrier == m.barriers;
+        if (!added && s.writer != me.number && !ordered(s.writer / 32, s.write_barrier, s.write_sync)) {
+            fail("shared memory is added to that another thread wrote, without a barrier between");
+        }
+        if (s.reader != -1 && s.reader != me.number && s.read_barrier == m.barriers) {
+            fail("shared memory is added to that another thread may still read, without a barrier between");
+        }
+        s.atomic = true;
         s.writer = (int16_t)me.number;
         s.write_barrier = m.barriers;
         s.write_sync = m.warp().syncs;

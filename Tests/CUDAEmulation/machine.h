@@ -61,6 +61,7 @@ struct Warp {
 struct Shadow {
     int16_t writer = -1, reader = -1, reader_warp = -1;
     bool arriving = false;  // an asynchronous copy is under way
+    bool atomic = false;    // written by atomic additions, which others may have made as well
     uint32_t write_barrier = 0, write_sync = 0, read_barrier = 0, read_sync = 0;
 };
 
@@ -104,6 +105,8 @@ Operands &next_operands();
 
 void check_read(uint32_t at, uint32_t bytes);
 void check_write(uint32_t at, uint32_t bytes);
+/// An atomic addition: others may be at the same place, but only with the same.
+void check_atomic(uint32_t at, uint32_t bytes);
 /// Where shared memory declared at `declaration` lies in this block.
 std::pair<uint32_t, uint32_t> static_shared(const void *declaration, size_t bytes);
 void start_copy(uint32_t to, const void *from);

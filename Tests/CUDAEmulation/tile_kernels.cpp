@@ -57,7 +57,10 @@ std::vector<apus_emulated_entry> emulated::tile_kernels() {
 #define ENTRIES(size) \
     table.push_back(entry<&head_##size::attention_forward>("attention_forward", 1, size, 128)); \
     table.push_back(entry<&head_##size::attention_backward_keys>("attention_backward_keys", 1, size, 128)); \
-    table.push_back(entry<&head_##size::attention_backward_queries>("attention_backward_queries", 1, size, 128));
+    table.push_back(entry<&head_##size::attention_backward_queries>("attention_backward_queries", 1, size, 128)); \
+    table.push_back(entry<&head_##size::attention_backward_fast>( \
+        "attention_backward_fast", 1, size, head_##size::FAST_THREADS)); \
+    table.push_back(entry<&head_##size::attention_backward_dq>("attention_backward_dq", 1, size, 128));
     ENTRIES(16) ENTRIES(32) ENTRIES(48) ENTRIES(64) ENTRIES(80) ENTRIES(96) ENTRIES(112) ENTRIES(128)
 #undef ENTRIES
     return table;

@@ -143,11 +143,13 @@ import Testing
                 source, start: from.start, batchStride: from.batchStride, tokenStride: from.tokenStride, headStride: size),
             to: HeadView(expected, start: to.start, batchStride: to.batchStride, tokenStride: size, headStride: to.headStride),
             batch: batch, tokens: tokens, heads: heads, headSize: size)
-        for order in Order.both {
+        // Where the cache's new tokens go: the host knows it, or the device.
+        let begin = Argument.View(start: 0, batchStride: to.batchStride, tokenStride: size, headStride: to.headStride)
+        for (order, place) in zip(Order.both, [(to, nil), (begin, Buffer([2], .int32))]) {
             let got = Buffer(cache, dtype)
             try launch(
-                "copy_heads", act: dtype, grid: loopGrid(batch * tokens * width), order, .heads(got, to),
-                .heads(Buffer(x, dtype), from), .int(batch), .int(tokens), .int(heads), .int(size))
+                "copy_heads", act: dtype, grid: loopGrid(batch * tokens * width), order, .heads(got, place.0),
+                .heads(Buffer(x, dtype), from), .int(batch), .int(tokens), .int(heads), .int(size), .memory(place.1))
             #expect(differences(got.bytes, cpu.bytes(expected)) == 0)
         }
     }

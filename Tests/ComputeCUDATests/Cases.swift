@@ -168,7 +168,7 @@ struct Case: CustomStringConvertible, Sendable {
     // MARK: Attention
 
     /// Heads of 16 take the tensor-core kernels in bfloat16, heads of 12 the others; 3 queries are decoding.
-    private static let attention: [Case] = [(16, 20, 20, false), (16, 20, 20, true), (12, 11, 11, true), (16, 3, 21, false)].map {
+    static let attention: [Case] = [(16, 20, 20, false), (16, 20, 20, true), (12, 11, 11, true), (16, 3, 21, false)].map {
         size, queries, keys, drops in
         Case(name: "attention of \(queries) on \(keys), heads of \(size)\(drops ? ", dropout" : "")", tolerance: (4e-6, 1.5e-2)) {
             bench, act in

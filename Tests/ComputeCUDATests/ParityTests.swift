@@ -35,6 +35,20 @@ extension OnFakeCard {
             }
         }
 
+        /// Without a fixed order of additions: the same tolerances.
+        @Test(arguments: Case.attention, [DType.float32, .bfloat16])
+        func isNearTheCPUWhenFast(_ test: Case, act: DType) throws {
+            let reference = try test.run(Bench(try CPUBackend(threads: 1, isa: .portable)), act)
+            FakeCard.insert { $0.reverse = 1 }
+            let backend = try FakeCard.backend { $0.deterministic = false }
+            #expect(backend.kernelName == "sm_89-fast")
+            for (result, expected) in zip(try test.run(Bench(backend), act), reference) {
+                let error = relativeError(result, expected)
+                #expect(error <= (act == .bfloat16 ? test.tolerance.bfloat16 : test.tolerance.float32), "\(error)")
+            }
+            #expect(FakeCard.misuses == "")
+        }
+
         @Test func namesTheCard() throws {
             FakeCard.insert()
             let backend = try FakeCard.backend()

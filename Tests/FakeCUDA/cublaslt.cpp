@@ -186,7 +186,12 @@ static int Matmul(
         const bool fits = m.holds(a, A.bytes(), "cublasLtMatmul A") && m.holds(b, B.bytes(), "cublasLtMatmul B")
             && m.holds(d, D.bytes(), "cublasLtMatmul D") && (add == 0 || m.holds(c, D.bytes(), "cublasLtMatmul C"))
             && m.holds(workspace, workspace_bytes, "cublasLtMatmul workspace");
-        if (fits) multiply(op, a, A, b, B, add, c, d, D, inner, order);
+        if (!fits) return;
+        m.touch(a, A.bytes(), false, "a product");
+        m.touch(b, B.bytes(), false, "a product");
+        if (add != 0) m.touch(c, D.bytes(), false, "a product");
+        m.touch(d, D.bytes(), true, "a product");
+        multiply(op, a, A, b, B, add, c, d, D, inner, order);
     }) == 0 ? 0 : 13;
 }
 

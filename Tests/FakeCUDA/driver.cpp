@@ -1,43 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The driver: contexts, memory, streams, events, modules, launches and graphs.
-#include <cstdlib>
-#include <cstring>
-
+// The driver: cards, contexts, memory, modules and launches. streams.cpp has the rest.
 #include "cuda_emulation.h"
-#include "machine.h"
+#include "driver.h"
 
 namespace fake {
 
-uint64_t allocate_block(size_t bytes);
-void release_block(uint64_t address, size_t bytes);
-
-static thread_local const void *current;
-
-#define LOCKED                       \
-    Machine &m = machine();          \
-    std::lock_guard guard(m.lock)
-
-/// For functions that need a context and a card that is there.
-#define READY                                               \
-    LOCKED;                                                 \
-    if (!m.context || current != m.context) {               \
-        m.misuse(std::string(__func__) + ": no context is current"); \
-        return INVALID_CONTEXT;                             \
-    }                                                       \
-    if (m.lost) return m.card.failure
-
-#define KNOWN(handle)                                       \
-    if (!m.knows(handle, __func__)) return INVALID_HANDLE
-
-/// What must not happen between the begin and the end of a capture.
-static bool forbidden(Machine &m, Stream *stream, const char *what) {
-    if (!stream->capturing) return false;
-    m.misuse(std::string(what) + ": not allowed while the stream is captured");
-    stream->invalidated = true;
-    return true;
-}
-
-static Stream *only;  ///< the stream that memory functions wait for
+thread_local const void *current;
 
 static int Init(unsigned) { return machine().card.initialize_result; }
 static int DriverGetVersion(int *version) { return *version = machine().card.driver_version, SUCCESS; }
@@ -104,7 +72,9 @@ static int MemGetInfo(size_t *free, size_t *total) {
 }
 static int MemAlloc(uint64_t *address, size_t bytes) {
     READY;
-    if (only && m.live.count(only) && forbidden(m, only, __func__)) return CAPTURE_UNSUPPORTED;
+    for (Stream *stream : m.streams) {
+        if (m.live.count(stream) && forbidden(m, stream, __func__)) return CAPTURE_UNSUPPORTED;
+    }
     if (bytes == 0) return INVALID_VALUE;
     if (bytes + m.counts.allocated_bytes + m.card.used_bytes > m.card.memory_bytes) return OUT_OF_MEMORY;
     *address = allocate_block(bytes);
@@ -118,8 +88,9 @@ static int MemFree(uint64_t address) {
     LOCKED;
     auto block = m.blocks.find(address);
     if (block == m.blocks.end()) return m.misuse("MemFree: not the start of an allocation"), INVALID_VALUE;
-    if (only && m.live.count(only)) m.drain(only);
+    m.drain_all();
     release_block(address, block->second);
+    m.forget(address, block->second);
     m.counts.allocated_bytes -= block->second;
     m.blocks.erase(block);
     return SUCCESS;
@@ -127,14 +98,18 @@ static int MemFree(uint64_t address) {
 static int MemHostAlloc(void **pointer, size_t bytes, unsigned) {
     READY;
     if (m.card.host_memory_error) return OUT_OF_MEMORY;
-    *pointer = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+    const size_t size = (bytes + 4095) / 4096 * 4096;
+    *pointer = aligned_alloc(4096, size);
+    memset(*pointer, 0xff, size);
     m.pinned[(uintptr_t)*pointer] = bytes;
+    m.counts.pinned_bytes += bytes;
     return SUCCESS;
 }
 static int MemFreeHost(void *pointer) {
     LOCKED;
     if (!m.pinned.count((uintptr_t)pointer)) return m.misuse("MemFreeHost: unknown memory"), INVALID_VALUE;
-    if (only && m.live.count(only)) m.drain(only);
+    m.drain_all();
+    m.counts.pinned_bytes -= m.pinned[(uintptr_t)pointer];
     m.pinned.erase((uintptr_t)pointer);
     free(pointer);
     return SUCCESS;
@@ -151,7 +126,9 @@ static int MemcpyHtoDAsync(uint64_t to, const void *from, size_t bytes, Stream *
     if (!is_pinned(m, from, bytes)) m.misuse("MemcpyHtoDAsync: host memory that is not page-locked makes the host wait");
     if (forbidden(m, stream, __func__)) return CAPTURE_UNSUPPORTED;
     return m.enqueue(stream, [=, &m] {
-        if (m.holds(to, bytes, "MemcpyHtoDAsync")) memcpy((void *)to, from, bytes);
+        if (!m.holds(to, bytes, "MemcpyHtoDAsync")) return;
+        m.touch(to, bytes, true, "a copy from the host");
+        memcpy((void *)to, from, bytes);
     });
 }
 static int MemcpyDtoHAsync(void *to, uint64_t from, size_t bytes, Stream *stream) {
@@ -160,80 +137,30 @@ static int MemcpyDtoHAsync(void *to, uint64_t from, size_t bytes, Stream *stream
     if (!is_pinned(m, to, bytes)) m.misuse("MemcpyDtoHAsync: host memory that is not page-locked makes the host wait");
     if (forbidden(m, stream, __func__)) return CAPTURE_UNSUPPORTED;
     return m.enqueue(stream, [=, &m] {
-        if (m.holds(from, bytes, "MemcpyDtoHAsync")) memcpy(to, (void *)from, bytes);
+        if (m.card.lose_copy > 0 && ++m.copies_to_host >= m.card.lose_copy) m.lost = true;
+        if (m.lost || !m.holds(from, bytes, "MemcpyDtoHAsync")) return;
+        m.touch(from, bytes, false, "a copy to the host");
+        memcpy(to, (void *)from, bytes);
     });
 }
 static int MemcpyDtoDAsync(uint64_t to, uint64_t from, size_t bytes, Stream *stream) {
     READY;
     KNOWN(stream);
     return m.enqueue(stream, [=, &m] {
-        if (m.holds(to, bytes, "MemcpyDtoDAsync") && m.holds(from, bytes, "MemcpyDtoDAsync")) memmove((void *)to, (void *)from, bytes);
+        if (!m.holds(to, bytes, "MemcpyDtoDAsync") || !m.holds(from, bytes, "MemcpyDtoDAsync")) return;
+        m.touch(from, bytes, false, "a copy on the card");
+        m.touch(to, bytes, true, "a copy on the card");
+        memmove((void *)to, (void *)from, bytes);
     });
 }
 static int MemsetD8Async(uint64_t address, unsigned char value, size_t count, Stream *stream) {
     READY;
     KNOWN(stream);
     return m.enqueue(stream, [=, &m] {
-        if (m.holds(address, count, "MemsetD8Async")) memset((void *)address, value, count);
+        if (!m.holds(address, count, "MemsetD8Async")) return;
+        m.touch(address, count, true, "clearing memory");
+        memset((void *)address, value, count);
     });
-}
-
-// MARK: Streams and events
-
-static int StreamCreate(Stream **stream, unsigned) {
-    READY;
-    only = *stream = m.make<Stream>();
-    return SUCCESS;
-}
-static int StreamDestroy(Stream *stream) {
-    LOCKED;
-    KNOWN(stream);
-    m.drain(stream);
-    m.drop(stream, __func__);
-    return SUCCESS;
-}
-static int StreamSynchronize(Stream *stream) {
-    READY;
-    KNOWN(stream);
-    if (forbidden(m, stream, __func__)) return CAPTURE_UNSUPPORTED;
-    m.counts.synchronizations++;
-    m.drain(stream);
-    return m.lost ? m.card.failure : SUCCESS;
-}
-static int EventCreate(Event **event, unsigned) {
-    READY;
-    *event = m.make<Event>();
-    return SUCCESS;
-}
-static int EventDestroy(Event *event) {
-    LOCKED;
-    return m.drop(event, __func__) ? SUCCESS : INVALID_HANDLE;
-}
-static int EventRecord(Event *event, Stream *stream) {
-    READY;
-    KNOWN(event);
-    KNOWN(stream);
-    if (forbidden(m, stream, __func__)) return CAPTURE_UNSUPPORTED;
-    const int result = m.enqueue(stream, [=, &m] { event->cost = m.cost; });
-    event->stream = stream;
-    event->number = m.enqueued;
-    return result;
-}
-static int EventSynchronize(Event *event) {
-    READY;
-    KNOWN(event);
-    if (event->stream) {
-        if (forbidden(m, event->stream, __func__)) return CAPTURE_UNSUPPORTED;
-        m.drain(event->stream, event->number);
-    }
-    return m.lost ? m.card.failure : SUCCESS;
-}
-static int EventElapsedTime(float *milliseconds, Event *start, Event *end) {
-    READY;
-    KNOWN(start);
-    KNOWN(end);
-    *milliseconds = (float)(end->cost - start->cost);
-    return SUCCESS;
 }
 
 // MARK: Modules and launches
@@ -255,6 +182,27 @@ static int ModuleUnload(Module *module) {
     LOCKED;
     return m.drop(module, __func__) ? SUCCESS : INVALID_HANDLE;
 }
+/// Which parameters of a kernel may be written through, from its text: all but numbers and pointers to constants.
+static std::vector<bool> written_parameters(const std::string &text, const std::string &name, int count) {
+    std::vector<bool> writes;
+    size_t at = text.find(" " + name + "(") + name.size() + 2;
+    int depth = 0;
+    for (std::string part; at < text.size(); at++) {
+        const char c = text[at];
+        if (c == '(') depth++;
+        if ((c == ',' && depth == 0) || (c == ')' && depth-- == 0)) {
+            writes.push_back(part.find("const ") == std::string::npos);
+            part.clear();
+            if (c == ')') break;
+        } else {
+            part += c;
+        }
+    }
+    if ((int)writes.size() != count) machine().misuse(name + ": its text has other parameters than the emulation");
+    writes.resize((size_t)count, true);
+    return writes;
+}
+
 static int ModuleGetFunction(Function **function, Module *module, const char *name) {
     READY;
     KNOWN(module);
@@ -270,6 +218,7 @@ static int ModuleGetFunction(Function **function, Module *module, const char *na
     (*function)->name = name;
     (*function)->kernel = kernel;
     (*function)->parameters = apus_emulated_parameters(kernel);
+    (*function)->writes = written_parameters(module->text, name, (*function)->parameters);
     m.counts.live_handles--;  // functions go with their module
     return SUCCESS;
 }
@@ -295,8 +244,13 @@ struct Call {
         m.kernels_run++;
         m.counts.kernels++;
         std::vector<void *> pointers;
-        for (auto &value : values) {
-            if (m.is_device_address(value[0]) && !m.holds(value[0], 1, function->name)) return;
+        for (size_t i = 0; i < values.size(); i++) {
+            auto &value = values[i];
+            if (m.is_device_address(value[0])) {
+                if (!m.holds(value[0], 1, function->name)) return;
+                // How far a kernel goes is not known; where it starts is enough to meet a copy of the same tensor.
+                m.touch(value[0], 1, function->writes[i], function->name);
+            }
             pointers.push_back(value.data());
         }
         const apus_emulated_options_t options = {m.card.reverse, m.card.reverse};
@@ -327,53 +281,6 @@ static int LaunchKernel(
     return m.enqueue(stream, [call, &m] { call->run(m); });
 }
 
-// MARK: Graphs
-
-static int StreamBeginCapture(Stream *stream, int) {
-    READY;
-    KNOWN(stream);
-    if (m.card.refuse_capture || stream->capturing) return CAPTURE_UNSUPPORTED;
-    m.counts.captures++;
-    stream->capturing = true;
-    stream->invalidated = false;
-    stream->captured.clear();
-    return SUCCESS;
-}
-static int StreamEndCapture(Stream *stream, Graph **graph) {
-    READY;
-    KNOWN(stream);
-    *graph = nullptr;
-    if (!stream->capturing) return m.misuse("StreamEndCapture: nothing was begun"), INVALID_VALUE;
-    stream->capturing = false;
-    if (stream->invalidated) return CAPTURE_INVALIDATED;
-    *graph = m.make<Graph>();
-    (*graph)->work = std::move(stream->captured);
-    return SUCCESS;
-}
-static int GraphInstantiateWithFlags(Graph **exec, Graph *graph, unsigned long long) {
-    READY;
-    KNOWN(graph);
-    *exec = m.make<Graph>();
-    (*exec)->work = graph->work;
-    m.counts.graphs++;
-    return SUCCESS;
-}
-static int GraphLaunch(Graph *exec, Stream *stream) {
-    READY;
-    KNOWN(exec);
-    KNOWN(stream);
-    m.counts.graph_launches++;
-    return m.enqueue(stream, [exec, &m] {
-        for (auto &work : exec->work) {
-            if (!m.lost) work();
-        }
-    });
-}
-static int GraphDestroy(Graph *graph) {
-    LOCKED;
-    return m.drop(graph, __func__) ? SUCCESS : INVALID_HANDLE;
-}
-
 void *driver_symbol(const std::string &name) {
 #define NAMED(symbol, function) {symbol, (void *)function}
     static const std::map<std::string, void *> symbols = {
@@ -386,18 +293,12 @@ void *driver_symbol(const std::string &name) {
         NAMED("cuMemHostAlloc", MemHostAlloc), NAMED("cuMemFreeHost", MemFreeHost),
         NAMED("cuMemcpyHtoDAsync_v2", MemcpyHtoDAsync), NAMED("cuMemcpyDtoHAsync_v2", MemcpyDtoHAsync),
         NAMED("cuMemcpyDtoDAsync_v2", MemcpyDtoDAsync), NAMED("cuMemsetD8Async", MemsetD8Async),
-        NAMED("cuStreamCreate", StreamCreate), NAMED("cuStreamDestroy_v2", StreamDestroy),
-        NAMED("cuStreamSynchronize", StreamSynchronize), NAMED("cuEventCreate", EventCreate),
-        NAMED("cuEventDestroy_v2", EventDestroy), NAMED("cuEventRecord", EventRecord),
-        NAMED("cuEventSynchronize", EventSynchronize), NAMED("cuEventElapsedTime", EventElapsedTime),
         NAMED("cuModuleLoadData", ModuleLoadData), NAMED("cuModuleUnload", ModuleUnload),
         NAMED("cuModuleGetFunction", ModuleGetFunction), NAMED("cuFuncSetAttribute", FuncSetAttribute),
-        NAMED("cuLaunchKernel", LaunchKernel), NAMED("cuStreamBeginCapture_v2", StreamBeginCapture),
-        NAMED("cuStreamEndCapture", StreamEndCapture), NAMED("cuGraphInstantiateWithFlags", GraphInstantiateWithFlags),
-        NAMED("cuGraphLaunch", GraphLaunch), NAMED("cuGraphExecDestroy", GraphDestroy), NAMED("cuGraphDestroy", GraphDestroy)};
+        NAMED("cuLaunchKernel", LaunchKernel)};
 #undef NAMED
     auto found = symbols.find(name);
-    return found == symbols.end() ? nullptr : found->second;
+    return found == symbols.end() ? stream_symbol(name) : found->second;
 }
 
 }  // namespace fake

@@ -41,16 +41,60 @@ int Machine::enqueue(Stream *stream, Work work) {
         stream->captured.push_back(std::move(work));
         return SUCCESS;
     }
-    stream->waiting.emplace_back(++enqueued, std::move(work));
+    // What the host has waited for is done before anything that it enqueues now.
+    merge(stream->clock, host);
+    stream->clock[stream->id]++;
+    stream->waiting.push_back({++enqueued, stream->clock, std::move(work)});
     if (card.eager) drain(stream);
     return lost ? card.failure : SUCCESS;
 }
 
 void Machine::drain(Stream *stream, long until) {
-    while (!stream->waiting.empty() && (until < 0 || stream->waiting.front().first <= until)) {
-        Work work = std::move(stream->waiting.front().second);
+    while (!stream->waiting.empty() && (until < 0 || stream->waiting.front().number <= until)) {
+        const Stream::Item item = std::move(stream->waiting.front());
         stream->waiting.pop_front();
-        if (!lost) work();
+        // Waiting for another stream runs that one's work in between.
+        const auto before = std::make_pair(running, running_on);
+        running = &item;
+        running_on = stream->id;
+        if (!lost) item.work();
+        std::tie(running, running_on) = before;
+    }
+}
+
+void Machine::drain_all() {
+    for (Stream *stream : streams) {
+        drain(stream);
+        merge(host, stream->clock);
+    }
+}
+
+// MARK: Races
+
+void Machine::touch(uint64_t address, size_t bytes, bool writes, const std::string &what) {
+    if (!running || bytes == 0) return;
+    for (auto &[stream, uses] : accesses) {
+        if (stream == running_on) continue;
+        auto known = running->clock.find(stream);
+        const long done = known == running->clock.end() ? 0 : known->second;
+        for (auto &[range, access] : uses) {
+            auto [start, size, written] = range;
+            const bool meets = start < address + bytes && address < start + size && (writes || written);
+            if (!meets || access.index <= done) continue;
+            misuse("race: " + what + " on stream " + std::to_string(running_on) + " and " + access.what + " on stream "
+                   + std::to_string(stream) + " use the same memory, and neither waits for the other");
+            access.index = done;  // said once
+        }
+    }
+    accesses[running_on][{address, bytes, writes}] = {running->clock.at(running_on), what};
+}
+
+void Machine::forget(uint64_t address, size_t bytes) {
+    for (auto &[stream, uses] : accesses) {
+        for (auto use = uses.begin(); use != uses.end();) {
+            auto [start, size, written] = use->first;
+            use = start < address + bytes && address < start + size ? uses.erase(use) : std::next(use);
+        }
     }
 }
 
@@ -106,9 +150,12 @@ extern "C" void apus_fake_reset(const apus_fake_card_t *card) {
     m.blocks.clear();
     m.pinned.clear();
     m.live.clear();
+    m.streams.clear();
+    m.accesses.clear();
+    m.host.clear();
     m.misuses.clear();
     m.counts = {};
-    m.enqueued = m.kernels_run = m.launches = 0;
+    m.enqueued = m.kernels_run = m.launches = m.copies_to_host = 0;
     m.cost = 0;
     m.lost = false;
     m.context = nullptr;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "fake_cuda.h"
@@ -35,8 +36,22 @@ enum Result {
 
 using Work = std::function<void()>;
 
+/// How much of each stream's work is known to be done: a vector clock.
+using Clock = std::map<int, long>;
+
+inline void merge(Clock &clock, const Clock &other) {
+    for (auto [stream, count] : other) clock[stream] = std::max(clock[stream], count);
+}
+
 struct Stream {
-    std::deque<std::pair<long, Work>> waiting;
+    struct Item {
+        long number;
+        Clock clock;  ///< what is done before it, and itself
+        Work work;
+    };
+    int id = 0;  ///< from 1, in the order they were made
+    Clock clock;
+    std::deque<Item> waiting;
     bool capturing = false, invalidated = false;
     std::vector<Work> captured;
 };
@@ -45,6 +60,7 @@ struct Event {
     Stream *stream = nullptr;
     long number = 0;   ///< of the work it was recorded behind
     double cost = 0;   ///< what had been spent when it came to pass
+    Clock clock;       ///< what is done when it has come to pass
 };
 
 struct Module {
@@ -56,6 +72,7 @@ struct Function {
     std::string name;
     const void *kernel = nullptr;
     int parameters = 0;
+    std::vector<bool> writes;  ///< which parameters may be written through
     size_t shared_allowed = 48 << 10;
 };
 
@@ -72,14 +89,32 @@ struct Machine {
     std::map<uint64_t, size_t> blocks;     ///< device memory: address, bytes
     std::map<uintptr_t, size_t> pinned;    ///< page-locked host memory
     std::set<const void *> live;           ///< handles of every kind
+    std::vector<Stream *> streams;         ///< every one that was made, destroyed ones too
+    Clock host;                            ///< what the host has waited for
     std::vector<std::shared_ptr<void>> objects;  ///< never reused, so that an old handle is never taken for a new one
-    long enqueued = 0, kernels_run = 0, launches = 0;
+    long enqueued = 0, kernels_run = 0, launches = 0, copies_to_host = 0;
     double cost = 0;
     bool lost = false;
     const void *context = nullptr;
     int retained = 0;
 
     void misuse(const std::string &sentence) { misuses += sentence + "\n"; }
+
+    /// The last time that a stream read or wrote a range.
+    struct Access {
+        long index;
+        std::string what;
+    };
+    /// By stream; then by address, bytes and whether it was written.
+    std::map<int, std::map<std::tuple<uint64_t, size_t, bool>, Access>> accesses;
+    /// The work that runs now.
+    const Stream::Item *running = nullptr;
+    int running_on = 0;
+
+    /// Notes that the work that runs now uses a range, and a race when another stream's use of it is not ordered with this one.
+    void touch(uint64_t address, size_t bytes, bool writes, const std::string &what);
+    /// Forgets the uses of memory that is given back.
+    void forget(uint64_t address, size_t bytes);
 
     template <typename T> T *make() {
         auto object = std::make_shared<T>();
@@ -111,6 +146,8 @@ struct Machine {
     int enqueue(Stream *stream, Work work);
     /// Runs a stream's work up to a number, all of it with -1.
     void drain(Stream *stream, long until = -1);
+    /// Runs everything, as giving memory back does.
+    void drain_all();
 };
 
 Machine &machine();

@@ -88,6 +88,8 @@ typedef struct {
     apus_cu_result_t (*_Nonnull stream_create)(apus_cu_stream_t _Nullable *_Nonnull stream, unsigned flags);
     apus_cu_result_t (*_Nonnull stream_destroy)(apus_cu_stream_t _Nonnull stream);
     apus_cu_result_t (*_Nonnull stream_synchronize)(apus_cu_stream_t _Nullable stream);
+    apus_cu_result_t (*_Nonnull stream_wait_event)(
+        apus_cu_stream_t _Nullable stream, apus_cu_event_t _Nonnull event, unsigned flags);
     apus_cu_result_t (*_Nonnull event_create)(apus_cu_event_t _Nullable *_Nonnull event, unsigned flags);
     apus_cu_result_t (*_Nonnull event_destroy)(apus_cu_event_t _Nonnull event);
     apus_cu_result_t (*_Nonnull event_record)(apus_cu_event_t _Nonnull event, apus_cu_stream_t _Nullable stream);

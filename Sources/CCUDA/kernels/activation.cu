@@ -38,7 +38,7 @@ KERNEL(256) bias_activation(act *out, act *preactivation, const float *bias, i64
     each_element(count, vectors, [&](i64 i) {
         four f = get4(preactivation, i);
         if (bias != nullptr) {
-            const four b = get4(bias, i % width);
+            const four b = get4(bias, i - divide(i, width) * width);
             for (int j = 0; j < 4; j++) f.v[j] += b.v[j];
             set4(preactivation, i, f);
             f = get4(preactivation, i);
@@ -46,7 +46,7 @@ KERNEL(256) bias_activation(act *out, act *preactivation, const float *bias, i64
         for (float &v : f.v) v = gelu(v, activation);
         set4(out, i, f);
     }, [&](i64 i) {
-        if (bias != nullptr) set(preactivation, i, get(preactivation, i) + bias[i % width]);
+        if (bias != nullptr) set(preactivation, i, get(preactivation, i) + bias[i - divide(i, width) * width]);
         set(out, i, gelu(get(preactivation, i), activation));
     });
 }
@@ -55,8 +55,8 @@ KERNEL(256) bias_activation(act *out, act *preactivation, const float *bias, i64
 KERNEL(256) bias_add(act *x, const float *bias, i64 count, int width) {
     each_element(count, width % 4 == 0 && by_four(x) && by_four(bias), [&](i64 i) {
         four f = get4(x, i);
-        const four b = get4(bias, i % width);
+        const four b = get4(bias, i - divide(i, width) * width);
         for (int j = 0; j < 4; j++) f.v[j] += b.v[j];
         set4(x, i, f);
-    }, [&](i64 i) { set(x, i, get(x, i) + bias[i % width]); });
+    }, [&](i64 i) { set(x, i, get(x, i) + bias[i - divide(i, width) * width]); });
 }

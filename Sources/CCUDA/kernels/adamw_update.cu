@@ -23,20 +23,32 @@ DEVICE bf16 round_stochastically(float x, u32 random) {
     return result;
 }
 
+/// x^n by squaring: some dozen multiplications, where pow would take as long as the block's share of the update.
+DEVICE double power(double x, u64 n) {
+    double result = 1;
+    for (; n != 0; n >>= 1, x *= x) {
+        if (n & 1) result *= x;
+    }
+    return result;
+}
+
 KERNEL(256) adamw_update(
     float *parameter, const float *gradient, float *exp_avg, float *exp_avg_sq, bf16 *copy, const double *state, i64 count,
     double beta1, double beta2, double epsilon, double weight_decay, double rate_multiplier, int stochastic, u64 seed,
     u32 parameter_index) {
     if (state[STATE_FINITE] != 1) return;
-    SHARED(float, scalars, 2);
-    const double rate = state[STATE_LEARNING_RATE] * rate_multiplier, updates = state[STATE_UPDATES];
+    SHARED(float, scalars, 4);
+    const double updates = state[STATE_UPDATES];
     if (threadIdx.x == 0) {
         // In float64, as PyTorch computes these in Python's floats; once a block, since float64 is slow on most cards.
-        scalars[0] = (float)(rate / (1 - pow(beta1, updates)));
-        scalars[1] = (float)sqrt(1 - pow(beta2, updates));
+        const double rate = state[STATE_LEARNING_RATE] * rate_multiplier;
+        scalars[0] = (float)(rate / (1 - power(beta1, (u64)updates)));
+        scalars[1] = (float)sqrt(1 - power(beta2, (u64)updates));
+        scalars[2] = (float)(1 - rate * weight_decay);
+        scalars[3] = (float)state[STATE_CLIP_FACTOR];
     }
     __syncthreads();
-    const adamw_t u = {(float)(1 - rate * weight_decay), (float)state[STATE_CLIP_FACTOR], (float)(1 - beta1), (float)beta2,
+    const adamw_t u = {scalars[2], scalars[3], (float)(1 - beta1), (float)beta2,
                        (float)(1 - beta2), scalars[0], scalars[1], (float)epsilon};
     const auto words = [&](u32 (&w)[4], i64 i) {
         w[0] = (u32)(i / 4);

@@ -46,8 +46,8 @@ KERNEL(128) attention_backward_keys(
         multiply_along_head(ds, v_tile, 16 * warp, dout_tile);
         u32 kept = 0xffffffffu;
         if (dropout.threshold != 0) {
-            const u64 row = (u64)h * key_length + offset + tile * TILE + lane % 4 * 2;
-            kept = kept_weights(dropout, sample, row * key_length + key, 1, key_length);
+            const u64 row = (u64)h * key_length + offset + tile * TILE;
+            kept = kept_weights<true>(dropout, sample, row * key_length + first + 16 * warp, key_length);
         }
         UNROLL
         for (int n = 0; n < TOKEN_BLOCKS; n++) {

@@ -44,8 +44,8 @@ KERNEL(128) attention_backward_queries(
         multiply_along_head(ds, dout_tile, 16 * warp, v_tiles + stage * TILE_SIZE);
         u32 kept = 0xffffffffu;
         if (dropout.threshold != 0) {
-            const u64 row = (u64)h * key_length + offset + query, column = tile * TILE + lane % 4 * 2;
-            kept = kept_weights(dropout, sample, row * key_length + column, key_length, 1);
+            const u64 row = (u64)h * key_length + offset + first + 16 * warp;
+            kept = kept_weights<false>(dropout, sample, row * key_length + tile * TILE, key_length);
         }
         UNROLL
         for (int n = 0; n < TOKEN_BLOCKS; n++) {

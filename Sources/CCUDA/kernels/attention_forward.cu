@@ -69,8 +69,8 @@ KERNEL(128) attention_forward(
             }
         }
         if (dropout.threshold != 0) {
-            const u64 row = (u64)h * key_length + offset + query, column = tile * TILE + lane % 4 * 2;
-            const u32 kept = kept_weights(dropout, sample, row * key_length + column, key_length, 1);
+            const u64 row = (u64)h * key_length + offset + first + 16 * warp;
+            const u32 kept = kept_weights<false>(dropout, sample, row * key_length + tile * TILE, key_length);
             UNROLL
             for (int i = 0; i < 4 * TOKEN_BLOCKS; i++) s[i / 4][i % 4] *= kept >> i & 1 ? dropout.scale : 0;
         }

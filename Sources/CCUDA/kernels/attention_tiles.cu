@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the three tensor-core attention kernels share. Tiles are 64 tokens of one head; four warps own 16 rows each.
+// What the tensor-core attention kernels share. Tiles are 64 tokens of one head; four warps own 16 rows each.
 //
 // A tile in shared memory is [64][HEAD_SIZE + 8] bfloat16: the 16 bytes behind each row make the eight rows that a matrix load
 // reads start in different banks. Accumulators and operands: see `mma` in prelude.cu; the columns 2t, 2t + 1 of an accumulator
@@ -19,9 +19,10 @@ enum {
     STAGES = HEAD_SIZE > 32 ? 1 : 2,
 };
 
-/// Starts loading tokens [first, first + 64) of a head; those from `length` on become zeros.
+/// Starts loading tokens [first, first + Rows) of a head; those from `length` on become zeros.
+template <int Rows = TILE, int Threads = TILE_THREADS>
 DEVICE void load_tile(shared<bf16> to, heads_t view, i64 b, i64 h, int first, int length) {
-    for (int chunk = threadIdx.x; chunk < TILE * HEAD_SIZE / 8; chunk += TILE_THREADS) {
+    for (int chunk = threadIdx.x; chunk < Rows * HEAD_SIZE / 8; chunk += Threads) {
         const int row = chunk / (HEAD_SIZE / 8), column = chunk % (HEAD_SIZE / 8) * 8, t = first + row;
         // The address is valid even where nothing is wanted.
         copy_async16(to + (row * TILE_ROW + column), token<bf16>(view, b, h, min(t, length - 1)) + column, t < length);
@@ -87,25 +88,47 @@ DEVICE void multiply_along_tokens(
     }
 }
 
-/// Bit 4 n + e: whether the weight that accumulator [n][e] of this lane holds is kept. `first` is the element of [0][0];
-/// neighbouring rows and columns of the accumulators are `row` and `column` elements apart.
+/// Bit 4 n + e: whether the weight that accumulator [n][e] of this lane holds is kept, of 16 x 64 weights whose first is element
+/// `corner`. Rows are queries and columns keys, or with `Transposed` the other way round; a query is `keys` elements long.
 ///
-/// The loop stays a loop, since Philox copied 16 times would crowd out the products' registers and instructions.
-DEVICE u32 kept_weights(dropout_t dropout, u64 sample, u64 first, u64 row, u64 column) {
+/// Four keys that follow each other share one evaluation of Philox. 16 x 8 weights are 32 such fours, one a lane, whose answers
+/// the lanes then exchange: 8 evaluations a lane for 32 weights.
+template <bool Transposed> DEVICE u32 kept_weights(dropout_t dropout, u64 sample, u64 corner, int keys) {
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     u32 bits = 0;
-    KEEP_LOOP
-    for (int i = 0; i < 2 * TOKEN_BLOCKS; i++) {
-        const u64 element = first + i % 2 * 8 * row + i / 2 * 8 * column;
-        u32 two;
-        if (column == 1) {
-            two = dropout_keeps2(dropout, sample, element);
-        } else {
-            two = (dropout_keeps(dropout, sample, element) ? 1u : 0u)
-                | (dropout_keeps(dropout, sample, element + column) ? 2u : 0u);
+    if (keys % 4 != 0) {
+        // Fours do not begin where rows do.
+        KEEP_LOOP
+        for (int i = 0; i < 4 * TOKEN_BLOCKS; i++) {
+            const int row = g + i % 4 / 2 * 8, column = 8 * (i / 4) + 2 * t + i % 2;
+            const u64 query = Transposed ? column : row, key = Transposed ? row : column;
+            bits |= (dropout_keeps(dropout, sample, corner + query * keys + key) ? 1u : 0u) << i;
         }
-        bits |= two << 2 * i;
+        return bits;
     }
-    return bits;
+    KEEP_LOOP
+    for (int n = 0; n < TOKEN_BLOCKS; n++) {
+        const u64 query = Transposed ? 8 * n + lane / 4 : lane / 2, key = Transposed ? lane % 4 * 4 : 8 * n + lane % 2 * 4;
+        u32 words[4];
+        dropout_words(words, dropout, sample, corner + query * keys + key);
+        UNROLL
+        for (int j = 0; j < 4; j++) bits |= (words[j] >= dropout.threshold ? 1u : 0u) << (4 * n + j);
+    }
+    u32 kept = 0;
+    if (Transposed) {
+        UNROLL
+        for (int e = 0; e < 4; e++) {
+            const u32 four = __shfl_sync(ALL_LANES, bits, (2 * t + e % 2) * 4 + g / 4 + e / 2 * 2);
+            kept |= (four >> g % 4 & 0x11111111u) << e;
+        }
+    } else {
+        UNROLL
+        for (int half = 0; half < 2; half++) {
+            const u32 four = __shfl_sync(ALL_LANES, bits, (g + 8 * half) * 2 + t / 2);
+            kept |= (four >> t % 2 * 2 & 0x33333333u) << 2 * half;
+        }
+    }
+    return kept;
 }
 
 /// Writes 16 rows times a factor each, [0] of row lane / 4 and [1] of the one 8 further; t: token of row lane / 4.

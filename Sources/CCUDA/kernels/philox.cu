@@ -42,18 +42,3 @@ DEVICE bool dropout_keeps(dropout_t dropout, u64 sample, u64 element) {
     const u32 low = element % 2 ? words[1] : words[0], high = element % 2 ? words[3] : words[2];
     return (element % 4 < 2 ? low : high) >= dropout.threshold;
 }
-
-/// Bits 0 and 1: whether two elements that follow each other are kept. One evaluation serves both unless they straddle a
-/// group of four.
-DEVICE u32 dropout_keeps2(dropout_t dropout, u64 sample, u64 element) {
-    u32 words[4];
-    dropout_words(words, dropout, sample, element);
-    const u32 at = (u32)(element % 4);
-    const u32 first = at == 0 ? words[0] : at == 1 ? words[1] : at == 2 ? words[2] : words[3];
-    u32 second = at == 0 ? words[1] : at == 1 ? words[2] : words[3];
-    if (at == 3) {
-        dropout_words(words, dropout, sample, element + 1);
-        second = words[0];
-    }
-    return (first >= dropout.threshold ? 1u : 0u) | (second >= dropout.threshold ? 2u : 0u);
-}

@@ -63,6 +63,31 @@ template <class T> DEVICE void store4(T *to, u32 value) { *(u32 *)to = value; }
 template <class T> DEVICE void store8(T *to, words2 value) { *(words2 *)to = value; }
 template <class T> DEVICE void store16(T *to, words4 value) { *(words4 *)to = value; }
 
+/// Adds to a number in shared memory that others add to as well; gives what was there.
+DEVICE u32 atomic_add(shared<u32> to, u32 value) { return atomicAdd(to, value); }
+
+// 128 sums in global memory that warps add their accumulators of 16 x 8 to; they lie so that every instruction meets whole lines.
+// One instruction adds four numbers since sm_90, PTX 8.1.
+#if __CUDA_ARCH__ >= 900 && __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1201
+DEVICE void add_fragment(float *sums, const float (&c)[4]) {
+    asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};"
+                 :: "l"(sums + threadIdx.x % 32 * 4), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]) : "memory");
+}
+DEVICE void load_fragment(float (&c)[4], const float *sums) {
+    const words4 w = load16(sums + threadIdx.x % 32 * 4);
+    c[0] = float_of(w.x), c[1] = float_of(w.y), c[2] = float_of(w.z), c[3] = float_of(w.w);
+}
+#else
+DEVICE void add_fragment(float *sums, const float (&c)[4]) {
+    UNROLL
+    for (int e = 0; e < 4; e++) atomicAdd(sums + (32 * e + threadIdx.x % 32), c[e]);
+}
+DEVICE void load_fragment(float (&c)[4], const float *sums) {
+    UNROLL
+    for (int e = 0; e < 4; e++) c[e] = sums[32 * e + threadIdx.x % 32];
+}
+#endif
+
 DEVICE u32 shared_address(const void *pointer) { return (u32)__cvta_generic_to_shared(pointer); }
 
 /// c[16, 8] += a[16, 16] b[16, 8] by a warp, bfloat16 to float32. With g = lane / 4 and t = lane % 4 a lane holds
@@ -150,6 +175,9 @@ DEVICE void set4(bf16 *x, i64 i, four f) { store8(x + i, {pack_bf16(f.v[0], f.v[
 
 /// Whether groups of four elements from `x` on can be loaded at once.
 template <class T> DEVICE bool by_four(const T *x) { return (u64)x % (4 * sizeof(T)) == 0; }
+
+/// a / b of numbers that are not negative. In 32 bits where they fit: a GPU takes some hundred instructions for 64-bit division.
+DEVICE i64 divide(i64 a, i64 b) { return (a | b) >> 32 == 0 ? (i64)((u32)a / (u32)b) : a / b; }
 
 /// Calls many(i) for groups of four elements and one(i) for single ones, so that each of `count` is met once by the grid.
 template <class Many, class One> DEVICE void each_element(i64 count, bool groups_of_four, Many many, One one) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // A graphics card made of host memory: the driver, NVRTC and cuBLASLt functions that the engine calls, for tests.
 //
-// Kernels run through Tests/CUDAEmulation. Work waits in its stream until somebody waits for it, as on a card, so a host that
-// reads or writes too early gets wrong numbers. What a real driver would refuse or what would corrupt memory (unknown handles,
-// addresses outside an allocation, waiting during a capture) is noted in a list of misuses that tests require to be empty.
+// Kernels run through Tests/CUDAEmulation. Work waits in its stream until somebody waits for it, as on a card, so a host or a
+// stream that reads or writes too early gets wrong numbers. What a real driver would refuse or what would corrupt memory (unknown
+// handles, addresses outside an allocation, waiting during a capture, two streams that use the same memory without waiting for
+// each other) is noted in a list of misuses that tests require to be empty. Races are found by vector clocks, so they are found
+// whatever order the work happens to run in: copies and products are known by their ranges, a kernel by the start of each
+// parameter, which its text says is read or written.
 //
 // There is one card a process: tests that use it run one after the other.
 #ifndef APUS_FAKE_CUDA_H
@@ -31,6 +34,9 @@ typedef struct {
     int refuse_capture;        ///< cuStreamBeginCapture fails
     int compile_error;         ///< nvrtcCompileProgram fails
     int host_memory_error;     ///< cuMemHostAlloc fails
+    int ignore_waits;          ///< cuStreamWaitEvent does nothing: 1 on the first stream, 2 on the others
+    long ignore_wait;          ///< the cuStreamWaitEvent of this number (from 1) does nothing
+    long lose_copy;            ///< the card is lost in the copy to the host of this number (from 1)
     int propose_nothing;       ///< cuBLASLt has no algorithm
     long fail_launch;          ///< the launch of this number (from 1) is refused with `failure`
     long lose_card;            ///< kernels run until this many have; then every wait fails with `failure`, for ever
@@ -53,8 +59,11 @@ const char *_Nonnull apus_fake_misuses(void);
 
 /// How often things happened since the reset.
 typedef struct {
-    long kernels, products, graph_launches, graphs, captures, compilations, heuristics, allocations, synchronizations;
+    long kernels, products, graph_launches, graphs, captures, compilations, heuristics, allocations, synchronizations,
+        waits,               ///< of one stream for another
+        starvations;         ///< waits of the host after which the first stream had nothing left to do
     size_t allocated_bytes;  ///< now
+    size_t pinned_bytes;     ///< page-locked host memory, now
     long live_handles;       ///< streams, events, modules, graphs, descriptors that were not destroyed
 } apus_fake_counts_t;
 apus_fake_counts_t apus_fake_counts(void);
