@@ -4,6 +4,7 @@
 
     .build/release/apus prepare TEXT --out DATA --tokenizer gpt2 --vocab VOCABULARY-FOLDER
     python3 Benchmarks/precision/compare.py .build/release/apus DATA [--steps 300] [--n-layer 6] [--n-embd 384] [--batch-size 16]
+        [--threads 0]
 
 Context 256, heads of 64, learning rate 1e-3; only the dtype differs. 6 layers of 384 and GPT-2's vocabulary are 30M parameters.
 """
@@ -18,6 +19,7 @@ def main():
     parser.add_argument("--n-layer", type=int, default=6)
     parser.add_argument("--n-embd", type=int, default=384)
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=0, help="0: one a core")
     args = parser.parse_args()
     losses = {}
     for dtype in ("float32", "bfloat16"):
@@ -27,7 +29,7 @@ def main():
                  str(args.n_layer), "--n-head", str(args.n_embd // 64), "--n-embd", str(args.n_embd), "--block-size", "256",
                  "--batch-size", str(args.batch_size), "--max-iters", str(args.steps),
                  "--learning-rate", "1e-3", "--warmup-iters", "30", "--eval-interval", "100", "--eval-iters", "10",
-                 "--checkpoint-interval", "1000000", "--quiet"], check=True)
+                 "--checkpoint-interval", "1000000", "--threads", str(args.threads), "--quiet"], check=True)
             events = [json.loads(line) for line in open(f"{folder}/run/metrics.jsonl")]
         losses[dtype] = {e["step"]: e["val_loss"] for e in events if e["event"] == "eval"}
         steps = [e["loss"] for e in events if e["event"] == "step"]

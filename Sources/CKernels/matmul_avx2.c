@@ -5,6 +5,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "lane_sums.h"
+
 #define TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define INLINE_AVX2 static inline __attribute__((always_inline, target("avx2,fma")))
 
@@ -135,56 +137,72 @@ const apus_kernels_t apus_kernels_avx2 = {
 
 // MARK: Few rows, column sums
 
-enum { WIDTH = 64, LANES = 8 };
-
 INLINE_AVX2 float add_lanes(__m256 v) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
 }
 
-/// out[r * WIDTH + c] = x row i + r times weight row j + c.
-INLINE_AVX2 void dots(const apus_gemm_t *g, apus_dtype_t dtype, long i, long j, const int rows, const int columns, float *out) {
-    __m256 acc[2][4];
-    for (int r = 0; r < rows; r++) {
-        for (int c = 0; c < columns; c++) acc[r][c] = _mm256_setzero_ps();
-    }
-    for (long k = 0; k < g->k; k += LANES) {
-        const long left = g->k - k;
-        __m256 x[2];
-        for (int r = 0; r < rows; r++) x[r] = load_some(g->a.data, dtype, (i + r) * g->a.row_stride + k, left);
-        for (int c = 0; c < columns; c++) {
-            const __m256 w = load_some(g->b.data, dtype, (j + c) * g->b.column_stride + k, left);
-            for (int r = 0; r < rows; r++) acc[r][c] = _mm256_fmadd_ps(x[r], w, acc[r][c]);
-        }
-    }
-    for (int r = 0; r < rows; r++) {
-        for (int c = 0; c < columns; c++) out[r * WIDTH + c] = add_lanes(acc[r][c]);
-    }
+INLINE_AVX2 void store_lane_sums(float *to, const __m256 v[8]) { _mm256_storeu_ps(to, apus_lane_sums_256(v)); }
+
+INLINE_AVX2 __m256i load_operands(const char *from) { return _mm256_loadu_si256((const __m256i *)from); }
+
+INLINE_AVX2 __m256i load_bytes(const char *from, long count) {
+    _Alignas(32) char some[32] = {0};
+    memcpy(some, from, (size_t)count);
+    return load_operands(some);
 }
 
-INLINE_AVX2 void column(const apus_gemm_t *g, apus_dtype_t dtype, long j, const int columns, float *out) {
-    long i = 0;
-    for (; i + 2 <= g->m; i += 2) dots(g, dtype, i, j, 2, columns, out + i * WIDTH);
-    if (i < g->m) dots(g, dtype, i, j, 1, columns, out + i * WIDTH);
+INLINE_AVX2 __m256 dot_floats(__m256 sums, __m256i x, __m256i w) {
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(w), sums);
 }
 
-INLINE_AVX2 void small_of(const apus_gemm_t *g, const apus_dtype_t dtype, long begin, long end) {
-    _Alignas(32) float tile[APUS_SMALL_ROWS * WIDTH];
-    for (long j0 = begin; j0 < end; j0 += WIDTH) {
-        const long count = end - j0 < WIDTH ? end - j0 : WIDTH;
-        long j = 0;
-        for (; j + 4 <= count; j += 4) column(g, dtype, j0 + j, 4, tile + j);
-        for (; j < count; j++) column(g, dtype, j0 + j, 1, tile + j);
-        finish(g, (apus_partial_t){0}, 0, j0, g->m, count, tile, WIDTH);
-    }
+/// A shift widens the even elements and a mask the odd ones; in order they would have to cross lanes first.
+INLINE_AVX2 __m256 dot_pairs(__m256 sums, __m256i x, __m256i w) {
+    const __m256i high = _mm256_set1_epi32((int)0xffff0000u);
+    sums = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(w, 16)), sums);
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(x, high)), _mm256_castsi256_ps(_mm256_and_si256(w, high)), sums);
 }
 
-TARGET_AVX2 static void small(const apus_gemm_t *g, long begin, long end) {
+#define SMALL(name) floats_##name
+#define TARGET TARGET_AVX2
+#define UNIT 8
+#define SIZE 4
+#define operands_t __m256i
+#define sums_t __m256
+#define LOAD(from) load_operands(from)
+#define LOAD_SOME(from, count) load_bytes(from, 4 * (count))
+#define DOT(sums, x, w) dot_floats(sums, x, w)
+#define ZERO _mm256_setzero_ps()
+#define ADD(sums) add_lanes(sums)
+#define EACH 8
+#define ADD_EACH(to, v) store_lane_sums(to, v)
+#define FEW_COLUMNS 4
+#define FINISH finish
+#include "matmul_small_simd.h"
+
+#define SMALL(name) pairs_##name
+#define TARGET TARGET_AVX2
+#define UNIT 16
+#define SIZE 2
+#define operands_t __m256i
+#define sums_t __m256
+#define LOAD(from) load_operands(from)
+#define LOAD_SOME(from, count) load_bytes(from, 2 * (count))
+#define DOT(sums, x, w) dot_pairs(sums, x, w)
+#define ZERO _mm256_setzero_ps()
+#define ADD(sums) add_lanes(sums)
+#define EACH 8
+#define ADD_EACH(to, v) store_lane_sums(to, v)
+#define FEW_COLUMNS 4
+#define FINISH finish
+#include "matmul_small_simd.h"
+
+static void small(const apus_gemm_t *g, long begin, long end) {
     if (g->dtype == APUS_F32) {
-        small_of(g, APUS_F32, begin, end);
+        floats_product(g, begin, end);
     } else {
-        small_of(g, APUS_BF16, begin, end);
+        pairs_product(g, begin, end);
     }
 }
 

@@ -91,14 +91,45 @@ APUS_INLINE_512 __m512 dot(__m512 sums, __m512i x, __m512i w) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), sums);
 }
 
-APUS_DEFINE_SMALL_512(small_f32, APUS_TARGET_512, 16, 4, load_f32, load_some_f32, dot, finish)
-APUS_DEFINE_SMALL_512(small_widened, APUS_TARGET_512, 16, 2, load_bf16, load_some_bf16, dot, finish)
+#define SMALL(name) f32_##name
+#define TARGET APUS_TARGET_512
+#define UNIT 16
+#define SIZE 4
+#define operands_t __m512i
+#define sums_t __m512
+#define LOAD(from) load_f32(from)
+#define LOAD_SOME(from, count) load_some_f32(from, count)
+#define DOT(sums, x, w) dot(sums, x, w)
+#define ZERO _mm512_setzero_ps()
+#define ADD(sums) _mm512_reduce_add_ps(sums)
+#define EACH 16
+#define ADD_EACH(to, v) apus_store_lane_sums(to, v)
+#define FEW_COLUMNS 4
+#define FINISH finish
+#include "matmul_small_simd.h"
+
+#define SMALL(name) widened_##name
+#define TARGET APUS_TARGET_512
+#define UNIT 16
+#define SIZE 2
+#define operands_t __m512i
+#define sums_t __m512
+#define LOAD(from) load_bf16(from)
+#define LOAD_SOME(from, count) load_some_bf16(from, count)
+#define DOT(sums, x, w) dot(sums, x, w)
+#define ZERO _mm512_setzero_ps()
+#define ADD(sums) _mm512_reduce_add_ps(sums)
+#define EACH 16
+#define ADD_EACH(to, v) apus_store_lane_sums(to, v)
+#define FEW_COLUMNS 4
+#define FINISH finish
+#include "matmul_small_simd.h"
 
 static void small(const apus_gemm_t *g, long begin, long end) {
     if (g->dtype == APUS_F32) {
-        small_f32(g, begin, end);
+        f32_product(g, begin, end);
     } else {
-        small_widened(g, begin, end);
+        widened_product(g, begin, end);
     }
 }
 

@@ -76,13 +76,28 @@ APUS_INLINE_BF16 __m512i load_some(const char *from, long count) {
 
 APUS_INLINE_BF16 __m512 dot(__m512 sums, __m512i x, __m512i w) { return _mm512_dpbf16_ps(sums, (__m512bh)x, (__m512bh)w); }
 
-APUS_DEFINE_SMALL_512(small_pairs, APUS_TARGET_BF16, 32, 2, load, load_some, dot, finish)
+#define SMALL(name) pairs_##name
+#define TARGET APUS_TARGET_BF16
+#define UNIT 32
+#define SIZE 2
+#define operands_t __m512i
+#define sums_t __m512
+#define LOAD(from) load(from)
+#define LOAD_SOME(from, count) load_some(from, count)
+#define DOT(sums, x, w) dot(sums, x, w)
+#define ZERO _mm512_setzero_ps()
+#define ADD(sums) _mm512_reduce_add_ps(sums)
+#define EACH 16
+#define ADD_EACH(to, v) apus_store_lane_sums(to, v)
+#define FEW_COLUMNS 4
+#define FINISH finish
+#include "matmul_small_simd.h"
 
 static void small(const apus_gemm_t *g, long begin, long end) {
     if (g->dtype == APUS_F32) {
         apus_helpers_avx512.small(g, begin, end);
     } else {
-        small_pairs(g, begin, end);
+        pairs_product(g, begin, end);
     }
 }
 

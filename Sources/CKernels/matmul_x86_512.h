@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the AVX-512 paths share: packing in blocks of 16 x 16 units of 32 bits, and products of few rows.
+// What the AVX-512 paths share: packing in blocks of 16 x 16 units of 32 bits, and sums of lanes.
 //
 // A unit is a float32, a bfloat16 widened to one, or a pair of bfloat16 neighbours in k; so float32 panels and the pairs
 // that vdpbf16ps and AMX want are packed, and transposed, by the same instructions.
@@ -8,6 +8,7 @@
 
 #include <immintrin.h>
 
+#include "lane_sums.h"
 #include "matmul_internal.h"
 
 #define APUS_TARGET_512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
@@ -123,65 +124,6 @@ APUS_INLINE_512 void apus_pack_512(
     }
 }
 
-enum { APUS_SMALL_WIDTH = 64 };
-
-#define APUS_UNROLL _Pragma("clang loop unroll(full)")
-
-/// Defines NAME(g, begin, end): products of few rows, in blocks of up to 4 x 4 dot products along k, so that each weight is
-/// read from memory once. LOAD(from) and LOAD_SOME(from, count) give LANES elements; DOT(sums, x, w) adds their products.
-#define APUS_DEFINE_SMALL_512(NAME, ATTRIBUTES, LANES, SIZE, LOAD, LOAD_SOME, DOT, FINISH)                                     \
-    ATTRIBUTES static inline __attribute__((always_inline)) void NAME##_dots(                                                  \
-        const apus_gemm_t *g, long i, long j, const int rows, const int columns, float *out) {                                 \
-        const char *x = (const char *)g->a.data + i * g->a.row_stride * SIZE;                                                  \
-        const char *w = (const char *)g->b.data + j * g->b.column_stride * SIZE;                                               \
-        const long x_stride = g->a.row_stride * SIZE, w_stride = g->b.column_stride * SIZE;                                    \
-        __m512 sums[4][4];                                                                                                     \
-        APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                           \
-            APUS_UNROLL for (int c = 0; c < columns; c++) sums[r][c] = _mm512_setzero_ps();                                    \
-        }                                                                                                                      \
-        long left = g->k;                                                                                                      \
-        for (; left >= LANES; left -= LANES, x += LANES * SIZE, w += LANES * SIZE) {                                           \
-            __m512i weights[4];                                                                                                \
-            APUS_UNROLL for (int c = 0; c < columns; c++) {                                                                    \
-                weights[c] = LOAD(w + c * w_stride);                                                                           \
-                /* The next block's weights: rows are too short for the hardware to run ahead. May point beyond the end. */    \
-                _mm_prefetch((const char *)((uintptr_t)w + (uintptr_t)((4 + c) * w_stride)), _MM_HINT_T0);                     \
-            }                                                                                                                  \
-            APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                       \
-                const __m512i row = LOAD(x + r * x_stride);                                                                    \
-                APUS_UNROLL for (int c = 0; c < columns; c++) sums[r][c] = DOT(sums[r][c], row, weights[c]);                   \
-            }                                                                                                                  \
-        }                                                                                                                      \
-        if (left > 0) {                                                                                                        \
-            APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                       \
-                const __m512i row = LOAD_SOME(x + r * x_stride, left);                                                         \
-                APUS_UNROLL for (int c = 0; c < columns; c++) {                                                                \
-                    sums[r][c] = DOT(sums[r][c], row, LOAD_SOME(w + c * w_stride, left));                                      \
-                }                                                                                                              \
-            }                                                                                                                  \
-        }                                                                                                                      \
-        APUS_UNROLL for (int r = 0; r < rows; r++) {                                                                           \
-            APUS_UNROLL for (int c = 0; c < columns; c++) {                                                                    \
-                out[r * APUS_SMALL_WIDTH + c] = _mm512_reduce_add_ps(sums[r][c]);                                              \
-            }                                                                                                                  \
-        }                                                                                                                      \
-    }                                                                                                                          \
-    ATTRIBUTES static inline __attribute__((always_inline)) void NAME##_columns(                                               \
-        const apus_gemm_t *g, long j, const int columns, float *out) {                                                         \
-        long i = 0;                                                                                                            \
-        for (; i + 4 <= g->m; i += 4) NAME##_dots(g, i, j, 4, columns, out + i * APUS_SMALL_WIDTH);                            \
-        for (; i + 2 <= g->m; i += 2) NAME##_dots(g, i, j, 2, columns, out + i * APUS_SMALL_WIDTH);                            \
-        if (i < g->m) NAME##_dots(g, i, j, 1, columns, out + i * APUS_SMALL_WIDTH);                                            \
-    }                                                                                                                          \
-    ATTRIBUTES static void NAME(const apus_gemm_t *g, long begin, long end) {                                                  \
-        _Alignas(64) float tile[APUS_SMALL_ROWS * APUS_SMALL_WIDTH];                                                           \
-        for (long j0 = begin; j0 < end; j0 += APUS_SMALL_WIDTH) {                                                              \
-            const long count = end - j0 < APUS_SMALL_WIDTH ? end - j0 : APUS_SMALL_WIDTH;                                      \
-            long j = 0;                                                                                                        \
-            for (; j + 4 <= count; j += 4) NAME##_columns(g, j0 + j, 4, tile + j);                                             \
-            for (; j < count; j++) NAME##_columns(g, j0 + j, 1, tile + j);                                                     \
-            FINISH(g, (apus_partial_t){0}, 0, j0, g->m, count, tile, APUS_SMALL_WIDTH);                                        \
-        }                                                                                                                      \
-    }
+APUS_INLINE_512 void apus_store_lane_sums(float *to, const __m512 v[16]) { _mm512_storeu_ps(to, apus_lane_sums_512(v)); }
 
 #endif

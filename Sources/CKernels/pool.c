@@ -21,9 +21,16 @@ typedef struct {
     int thread;
 } worker_t;
 
+/// A number that others wait for. Waking costs a call of the kernel, so it is left out where nobody sleeps, as nearly always
+/// within a step.
+typedef struct {
+    _Alignas(128) _Atomic uint32_t value;
+    _Atomic uint32_t sleepers;
+} signal_t;
+
 struct apus_pool {
-    _Alignas(128) _Atomic uint32_t round;  // increased once a task; workers wait for it
-    _Alignas(128) _Atomic uint32_t busy;   // workers that have not finished the task
+    signal_t round;  // increased once a task; workers wait for it
+    signal_t busy;   // workers that have not finished the task
     _Alignas(128) apus_task_t task;
     void *context;
     int threads;
@@ -41,13 +48,21 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t value) { syscall(SYS_fut
 
 static void futex_wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }
 
-/// Waits until the word is no longer `value`.
-static void wait_change(_Atomic uint32_t *word, uint32_t value) {
+/// Wakes those that sleep, after the value was changed. Both sides write one word and then read the other's in one total order
+/// (the value, then sleepers; sleepers, then the value), so a change is seen by the sleeper or the sleeper by the change.
+static void wake(signal_t *signal) {
+    if (atomic_load(&signal->sleepers) != 0) futex_wake(&signal->value);
+}
+
+/// Waits until the value is no longer `value`.
+static void wait_change(signal_t *signal, uint32_t value) {
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != value) return;
+        if (atomic_load_explicit(&signal->value, memory_order_acquire) != value) return;
         pause_cpu();
     }
-    while (atomic_load_explicit(word, memory_order_acquire) == value) futex_wait(word, value);
+    atomic_fetch_add(&signal->sleepers, 1);
+    while (atomic_load(&signal->value) == value) futex_wait(&signal->value, value);
+    atomic_fetch_sub(&signal->sleepers, 1);
 }
 
 static void *work(void *argument) {
@@ -59,7 +74,7 @@ static void *work(void *argument) {
         seen++;
         if (pool->stop) return NULL;
         pool->task(pool->context, me->thread, pool->threads);
-        if (atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_acq_rel) == 1) futex_wake(&pool->busy);
+        if (atomic_fetch_sub(&pool->busy.value, 1) == 1) wake(&pool->busy);
     }
 }
 
@@ -87,8 +102,8 @@ apus_pool_t *apus_pool_create(int threads) {
 void apus_pool_destroy(apus_pool_t *pool) {
     if (pool == NULL) return;
     pool->stop = 1;
-    atomic_fetch_add_explicit(&pool->round, 1, memory_order_acq_rel);
-    futex_wake(&pool->round);
+    atomic_fetch_add(&pool->round.value, 1);
+    wake(&pool->round);
     for (int i = 1; i < pool->threads; i++) pthread_join(pool->workers[i].id, NULL);
     free(pool->workers);
     free(pool);
@@ -116,10 +131,10 @@ void apus_pool_run(apus_pool_t *pool, apus_task_t task, void *context) {
     }
     pool->task = task;
     pool->context = context;
-    atomic_store_explicit(&pool->busy, (uint32_t)pool->threads - 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&pool->round, 1, memory_order_acq_rel);
-    futex_wake(&pool->round);
+    atomic_store_explicit(&pool->busy.value, (uint32_t)pool->threads - 1, memory_order_relaxed);
+    atomic_fetch_add(&pool->round.value, 1);
+    wake(&pool->round);
     task(context, 0, pool->threads);
     uint32_t left;
-    while ((left = atomic_load_explicit(&pool->busy, memory_order_acquire)) != 0) wait_change(&pool->busy, left);
+    while ((left = atomic_load_explicit(&pool->busy.value, memory_order_acquire)) != 0) wait_change(&pool->busy, left);
 }

@@ -12,6 +12,7 @@
 
 #include "apus_isa.h"
 #include "bfloat16.h"
+#include "lane_sums.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

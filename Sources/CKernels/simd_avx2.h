@@ -60,6 +60,9 @@ APUS_INLINE float FN(sum)(vf v) {
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
+/// Lane i is the sum of v[i]: W sums at once, with the bits of one.
+APUS_INLINE vf FN(lane_sums)(const vf v[W]) { return apus_lane_sums_256(v); }
+
 /// x < 0 ? a : b
 APUS_INLINE vf FN(negative)(vf x, vf a, vf b) {
     return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));

@@ -55,6 +55,8 @@ APUS_INLINE void FN(store_bf16)(uint16_t *p, vf v, int n) {
 
 APUS_INLINE float FN(sum)(vf v) { return _mm512_reduce_add_ps(v); }
 
+APUS_INLINE vf FN(lane_sums)(const vf v[W]) { return apus_lane_sums_512(v); }
+
 APUS_INLINE vf FN(negative)(vf x, vf a, vf b) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), b, a);
 }

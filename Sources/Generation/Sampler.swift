@@ -17,10 +17,10 @@ public struct Sampler: Sendable {
     /// - Returns: an index into `logits`. Logits that are not finite are never chosen, unless all are: then 0.
     /// - Complexity: O(V), plus sorting the tokens that top-k or top-p look at.
     public func choose(_ logits: UnsafeBufferPointer<Float>, sample: Int, position: Int) -> Int {
-        guard let best = Self.likeliest(logits) else { return 0 }
-        if options.temperature == 0 || options.topK == 1 { return best }
-        var candidates = Self.candidates(logits, topK: options.topK, needsOrder: options.topP < 1)
-        let top = logits[best]
+        if options.temperature == 0 || options.topK == 1 { return Self.likeliest(logits) ?? 0 }
+        let blocks = LogitBlocks(logits)
+        guard let top = blocks.maxima.max(), top > -.infinity else { return 0 }
+        var candidates = Self.candidates(logits, blocks, topK: options.topK, needsOrder: options.topP < 1)
         var weights = candidates.map { exp(Double(logits[$0] - top) / options.temperature) }
         if options.topP < 1 {
             let total = weights.reduce(0, +)
@@ -42,7 +42,7 @@ public struct Sampler: Sendable {
             rest -= weight
             if rest < 0 { return candidates[index] }
         }
-        return candidates.last ?? best
+        return candidates.last ?? 0
     }
 
     /// The index of the largest finite logit, the first of equals.
@@ -56,13 +56,19 @@ public struct Sampler: Sendable {
     }
 
     /// The tokens to choose among: all finite ones, or the k likeliest (and those that equal the k-th, as nanoGPT keeps them).
-    private static func candidates(_ logits: UnsafeBufferPointer<Float>, topK: Int, needsOrder: Bool) -> [Int] {
+    private static func candidates(
+        _ logits: UnsafeBufferPointer<Float>, _ blocks: LogitBlocks, topK: Int, needsOrder: Bool
+    ) -> [Int] {
+        func ordered(_ chosen: [Int]) -> [Int] { chosen.sorted { (logits[$0], $1) > (logits[$1], $0) } }
+        if topK > 0, let few = blocks.maxima.withUnsafeBufferPointer({ threshold($0, count: topK) }) {
+            // Each of the k highest blocks has a logit that is at least this, so the k-th largest logit is, too.
+            let chosen = ordered(blocks.indices(from: few, in: logits))
+            let least = logits[chosen[topK - 1]]
+            return Array(chosen.prefix { logits[$0] >= least })
+        }
         let least = topK > 0 ? threshold(logits, count: topK) : nil
         guard needsOrder || least != nil else { return logits.indices.filter { logits[$0].isFinite } }
-        let floor = least ?? -Float.greatestFiniteMagnitude
-        var chosen = logits.indices.filter { logits[$0] >= floor && logits[$0] < .infinity }
-        chosen.sort { (logits[$0], $1) > (logits[$1], $0) }
-        return chosen
+        return ordered(blocks.indices(from: least ?? -Float.greatestFiniteMagnitude, in: logits))
     }
 
     /// The `count`-th largest finite logit; nil when there are no more than that many.

@@ -159,6 +159,31 @@ func matmulMismatch(_ array: MatmulArray, _ expected: MatmulExpectation) -> Stri
         }
     }
 
+    @Test("up to 16 rows, a row's bits are those it has alone", arguments: [APUS_F32, APUS_BF16])
+    func rowsAlone(_ dtype: apus_dtype_t) throws {
+        for (n, k) in [(1, 1), (37, 65), (130, 400)] {
+            var random = MatmulRandom(seed: 11)
+            let x = MatmulArray(dtype, random.values(16 * k))
+            let weight = MatmulArray(dtype, random.values(n * k))
+            for isa in matmulInstructionSets where !matmulEmulations.contains(isa) {
+                let engine = try #require(MatmulEngine(threads: 2))
+                func product(from row: Int, rows: Int) -> [Double] {
+                    let out = MatmulArray(APUS_F32, count: rows * n)
+                    let first = x.pointer + row * k * (dtype == APUS_F32 ? 4 : 2)
+                    apus_matmul_forward(
+                        engine.pool, isa, engine.workspace, out.pointer, APUS_F32, first, weight.pointer, dtype, nil,
+                        apus_epilogue_t(), rows, n, k)
+                    return out.values
+                }
+                let alone = (0..<16).map { product(from: $0, rows: 1) }
+                for rows in 2...16 {
+                    let together = product(from: 0, rows: rows)
+                    #expect(together == alone.prefix(rows).flatMap { $0 }, "\(matmulName(isa)), \(rows) rows")
+                }
+            }
+        }
+    }
+
     @Test("a NaN spoils its own row and no other", arguments: [APUS_F32, APUS_BF16]) func nan(_ dtype: apus_dtype_t) throws {
         for (rows, n, k) in [(5, 33, 70), (45, 33, 70)] {
             var random = MatmulRandom(seed: 9)

@@ -178,6 +178,29 @@ import Testing
         }
     }
 
+    /// The same among 5,000 logits (79 blocks of 64, the last not whole), where few blocks are looked into: all of the k largest come
+    /// up, those equal to the k-th too, and no other.
+    @Test(arguments: [2, 5, 70, 77, 78, 79, 150]) func topKOfManyKeepsTheLargest(k: Int) {
+        var state: UInt32 = 9
+        var logits = (0..<5000).map { _ in
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return Float(state >> 16) / 64
+        }
+        for index in stride(from: 0, to: 5000, by: 7) { logits[index] = [Float.nan, .infinity, -.infinity][index % 3] }
+        // A block without a finite logit, and ties of the k-th in the first block and the last.
+        for index in 640..<704 { logits[index] = .nan }
+        let least = logits.filter(\.isFinite).sorted(by: >)[k - 1]
+        for index in [1, 4999] { logits[index] = least }
+        let wanted = logits.filter(\.isFinite).sorted(by: >)[k - 1]
+        let kept = Set(logits.indices.filter { logits[$0] >= wanted && logits[$0] < .infinity })
+        let sampler = Sampler(SamplingOptions(temperature: 1e6, topK: k, seed: 3))
+        var seen: Set<Int> = []
+        logits.withUnsafeBufferPointer { buffer in
+            for position in 0..<4000 { seen.insert(sampler.choose(buffer, sample: 0, position: position)) }
+        }
+        #expect(seen == kept)
+    }
+
     private func share(_ logits: [Float], _ options: SamplingOptions, draws: Int = 20_000) -> [Double] {
         var counts = [Double](repeating: 0, count: logits.count)
         let sampler = Sampler(options)
