@@ -212,8 +212,8 @@ void check_write(uint32_t at, uint32_t bytes) {
             fail("shared memory is written that another thread may still read, without a barrier between");
         }
         s.atomic = false;
-        s.writer = (int16_t)me.number;
-        s.write_barrier = m.barriers;
+        s.writer = s.plain_writer = (int16_t)me.number;
+        s.write_barrier = s.plain_barrier = m.barriers;
         s.write_sync = m.warp().syncs;
     }
 }
@@ -225,8 +225,7 @@ void check_atomic(uint32_t at, uint32_t bytes) {
         Shadow &s = m.shadows[g];
         if (s.arriving) fail("shared memory is added to while an asynchronous copy to it is under way");
         if (s.writer < 0) fail("shared memory is added to that was not written");
-        const bool added = s.atomic && s.write_barrier == m.barriers;
-        if (!added && s.writer != me.number && !ordered(s.writer / 32, s.write_barrier, s.write_sync)) {
+        if (s.plain_writer != me.number && s.plain_barrier == m.barriers) {
             fail("shared memory is added to that another thread wrote, without a barrier between");
         }
         if (s.reader != -1 && s.reader != me.number && s.read_barrier == m.barriers) {
@@ -274,8 +273,8 @@ void finish_copies(int groups_left) {
             // To the other threads it is as if this one had written now.
             Shadow &s = m.shadows[g];
             s.arriving = false;
-            s.writer = (int16_t)me.number;
-            s.write_barrier = m.barriers;
+            s.writer = s.plain_writer = (int16_t)me.number;
+            s.write_barrier = s.plain_barrier = m.barriers;
             s.write_sync = m.warp().syncs;
         }
     }

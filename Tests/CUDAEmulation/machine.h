@@ -60,9 +60,10 @@ struct Warp {
 /// Who used two bytes of shared memory last.
 struct Shadow {
     int16_t writer = -1, reader = -1, reader_warp = -1;
+    int16_t plain_writer = -1;  // the last one but for atomic additions
     bool arriving = false;  // an asynchronous copy is under way
     bool atomic = false;    // written by atomic additions, which others may have made as well
-    uint32_t write_barrier = 0, write_sync = 0, read_barrier = 0, read_sync = 0;
+    uint32_t write_barrier = 0, write_sync = 0, plain_barrier = 0, read_barrier = 0, read_sync = 0;
 };
 
 enum { MANY = -2, GRANULE = 2, LARGEST_SHARED = 99 << 10, LARGEST_STATIC_SHARED = 48 << 10 };

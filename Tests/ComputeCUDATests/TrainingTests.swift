@@ -121,7 +121,7 @@ extension OnFakeCard {
         @Test func fastRunsAreNearTheCPU() throws {
             let run = try TinyRun()
             func config(_ name: String) -> RunConfig {
-                run.config(name) { ($0.dtype, $0.dropout, $0.blockSize) = ("bfloat16", 0.1, 70) }
+                run.config(name) { ($0.dtype, $0.dropout) = ("bfloat16", 0.1) }
             }
             let expected = try run.start(config("cpu"), try CPUBackend(threads: 1, isa: .portable))
             FakeCard.insert { ($0.memory_bytes, $0.reverse) = (128 << 20, 1) }

@@ -154,14 +154,14 @@ KERNEL(FAST_THREADS) attention_backward_fast(
             multiply_along_tokens(dk_sums, ds, q_tile);
         }
         share_gradients(gradients, own, ds);
-        __syncthreads();
-        add_queries(dq_sums + patch_of(blockIdx.y, query_length, tile, warp % 4, 0), gradients, warp % 4, warp / 4, k_tile);
-        __syncthreads();  // all have read this stage and the score gradients
+        __syncthreads();  // score gradients are there, and all have read this stage
         if (FAST_STAGES == 1 && tile + 1 < tiles) {
             load_tile<TILE, FAST_THREADS>(q_tiles, q, b, h, next, query_length);
             load_tile<TILE, FAST_THREADS>(dout_tiles, dout, b, h, next, query_length);
             commit_copies();
         }
+        // The next score gradients come after the next tile's first barrier.
+        add_queries(dq_sums + patch_of(blockIdx.y, query_length, tile, warp % 4, 0), gradients, warp % 4, warp / 4, k_tile);
     }
     store_rows(dk, b, h, key, key_length, dk_sums, {scale, scale});
     store_rows(dv, b, h, key, key_length, dv_sums, {1, 1});

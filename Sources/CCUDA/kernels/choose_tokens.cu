@@ -85,6 +85,7 @@ struct place_t {
 /// candidate weighs 1.
 DEVICE place_t find_place(const choice_t &c, u64 target, bool counted, const choice_memory &m) {
     place_t place = {0, 0};
+    KEEP_LOOP
     for (int pass = 0; pass < 3; pass++) {
         const int shift = pass == 0 ? 21 : pass == 1 ? 10 : 0, bits = pass == 2 ? 10 : 11;
         __syncthreads();
