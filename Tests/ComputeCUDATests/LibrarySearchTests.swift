@@ -105,7 +105,8 @@ extension OnFakeCard {
             FakeCard.insert { $0.host_memory_error = 1 }
             #expect(failure(only("libcuda", ".so.12")).hasPrefix("the graphics card refused to lock 16 MB of host memory"))
             FakeCard.insert { $0.memory_bytes = 8 << 20 }
-            #expect(failure(only("libcuda", ".so.12")).hasPrefix("not enough memory: 33.55 MB are needed, 8.39 MB are available"))
+            // Of 8 MiB the places where tokens land have taken 4; cuBLASLt's scratch memory is what is missing.
+            #expect(failure(only("libcuda", ".so.12")).hasPrefix("not enough memory: 33.55 MB are needed, 4.19 MB are available"))
             #expect(FakeCard.misuses == "" && FakeCard.counts.live_handles == 0)
         }
 

@@ -12,8 +12,8 @@ struct UsageError: Error, CustomStringConvertible {
 let tomlTarget = FuzzTarget("toml-config") { input, folder in
     do {
         var config = RunConfig()
-        for (key, value, source) in try ConfigFile.read(folder.write("input.toml", input)) {
-            try config.set(key, value, source: source)
+        for entry in try ConfigFile.read(folder.write("input.toml", input)) {
+            try config.set(entry.key, entry.value, source: entry.source)
         }
         RunTargets.exercise(config)
     } catch let error as UsageError { throw ExplainedError(error.description) }
