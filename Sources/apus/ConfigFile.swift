@@ -34,6 +34,11 @@ enum ConfigFile {
                 Entry(key: $0.key, value: $0.value, source: "\(path):\($0.line)", isHelper: $0.isUsed)
             }
         }
+        // Refused before the parser sees it: TOMLKit's ends the process at some of them ("[[[").
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        if let line = lines.firstIndex(where: { $0.drop { $0 == " " || $0 == "\t" }.first == "[" }) {
+            throw UsageError("\(path):\(line + 1): sections have no meaning here; the configuration is flat, one key a line")
+        }
         do {
             let table = try TOMLTable(string: text)
             return try table.keys.sorted().map { key in

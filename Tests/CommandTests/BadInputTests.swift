@@ -10,11 +10,14 @@ import Testing
         try folder.write("bad.toml", "n_layer = 2\nn_embed = 64\n")
         try folder.write("broken.toml", "n_layer = \n")
         try folder.write("nested.toml", "[model]\nn_layer = 2\n")
+        let brackets = Places.fixture("fuzz/toml-config/section-of-brackets")
+        try FileManager.default.copyItem(atPath: brackets, toPath: folder("brackets.toml"))
         try folder.write("evil.py", "n_layer = 2\nimport os\nn_embd = os.system('ls')\n")
         let cases: [(Int32, String, [String])] = [
             (2, "unknown key 'n_embed'; did you mean 'n_embd'?", ["train", folder("bad.toml"), "--out", "x"]),
             (2, "broken.toml:1", ["train", folder("broken.toml"), "--out", "x"]),
             (2, "the configuration is flat", ["train", folder("nested.toml"), "--out", "x"]),
+            (2, "brackets.toml:3: sections have no meaning here", ["train", folder("brackets.toml"), "--out", "x"]),
             (2, "evil.py:3", ["train", folder("evil.py"), "--out", "x"]),
             (2, "unknown key 'n_layr'; did you mean 'n_layer'?", ["train", "--n-layr", "3", "--out", "x"]),
             (2, "n_layer = \"three\" is not valid", ["train", "--n-layer", "three", "--out", "x"]),
