@@ -10,7 +10,8 @@
 TEXT is any English text (plain or .gz). It is cut into paragraphs, which are shuffled anew for each copy until there are enough, and joined to
 documents of about 3 KB, so that no document is there twice. Every number is the best of three runs of the whole
 program, start and audit included; MB are 10^6 bytes of text. With --encoder the last lines compare Parquet to train.bin with the encoder
-alone on the same text at as many threads, in turn: their ratio is what reading, splitting, auditing and writing leave. gigatoken encodes the same documents, read into memory before, and only that
+alone on the same text at as many threads, in turn: their ratio is what reading, splitting, auditing and writing leave.
+gigatoken encodes the same documents, read into memory before, and only that
 is timed. Look at the load before believing a number: it is printed beside each.
 """
 import argparse, gzip, json, os, random, shutil, subprocess, sys, time

@@ -75,12 +75,12 @@ func encoding(_ tokenizer: any Tokenizer, _ text: [UInt8], _ threads: Int) -> ()
 func measure(_ tokenizer: any Tokenizer, _ text: [UInt8], _ threads: Int) throws {
     var ids: [UInt32] = []
     // A fresh encoder each time: what its cache learns is part of the work.
-    let encoding = try best(of: 7) {
+    let fresh = try best(of: 7) {
         ids.removeAll(keepingCapacity: true)
         try text.withUnsafeBytes { try tokenizer.makeEncoder().encode($0, into: &ids) }
     }
     let hash = ids.withUnsafeBytes { SHA256.hex(of: $0) }
-    report("encode", encoding, bytes: text.count, ", \"threads\": 1, \"ids\": \(ids.count), \"ids_sha256\": \"\(hash)\"")
+    report("encode", fresh, bytes: text.count, ", \"threads\": 1, \"ids\": \(ids.count), \"ids_sha256\": \"\(hash)\"")
     let warm = tokenizer.makeEncoder()
     let again = try best(of: 7) {
         ids.removeAll(keepingCapacity: true)
