@@ -9,7 +9,7 @@ BINARY = .build/release/apus
 .PHONY: help demo test test-nvrtc torture build install lint dist examples docs bench fuzz sanitize clean system-packages
 
 help:
-	@echo "make demo     from nothing to a trained GPT, its report and samples (under 10 minutes on 2 cores)"
+	@echo "make demo     from nothing to a trained GPT, its report and samples (about 10 minutes on 2 cores)"
 	@echo "make test     build and run all tests (release configuration: C is slow without optimisation)"
 	@echo "make test-nvrtc compile all CUDA kernels with NVRTC from PyPI (needs Python 3 and a network, no GPU)"
 	@echo "make torture  ten minutes of killing, starving and tricking training, and of damaged input: nothing may be lost"
