@@ -160,7 +160,9 @@ public struct HubModels: Sendable {
             ]
             .first { !$0.isEmpty }
         guard let weights else { throw refuse("it has neither model.safetensors nor pytorch_model.bin") }
-        let tokenizer = named("tokenizer.json").isEmpty ? named("vocab.json", "merges.txt") : named("tokenizer.json")
+        let tokenizer =
+            named("tokenizer.json").isEmpty
+            ? named("vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json") : named("tokenizer.json")
         return named("config.json") + tokenizer + weights
     }
 }

@@ -116,7 +116,9 @@ final class BPEVocabulary: Sendable {
     }
 
     /// The ordinary token with these bytes.
-    func find(_ bytes: some Collection<UInt8>) -> UInt32? { findToken(handle, Array(bytes)) }
+    func find(_ bytes: some Collection<UInt8>) -> UInt32? {
+        Array(bytes).withUnsafeBufferPointer { findToken(handle, $0) }
+    }
 }
 
 /// The tokens of a model by their bytes, while its merges are still being put together.
@@ -127,11 +129,11 @@ final class TokenIndex {
 
     deinit { apus_bpe_destroy(handle) }
 
-    func find(_ bytes: [UInt8]) -> UInt32? { findToken(handle, bytes) }
+    func find(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt32? { findToken(handle, bytes) }
 }
 
-private func findToken(_ handle: OpaquePointer, _ bytes: [UInt8]) -> UInt32? {
-    let id = apus_bpe_find(handle, bytes, bytes.count)
+private func findToken(_ handle: OpaquePointer, _ bytes: UnsafeBufferPointer<UInt8>) -> UInt32? {
+    let id = apus_bpe_find(handle, bytes.baseAddress, bytes.count)
     return id == noToken ? nil : id
 }
 

@@ -27,18 +27,38 @@ enum ByteAlphabet {
         return bytes
     }()
 
-    /// The characters that stand for some bytes.
-    static func text(_ bytes: some Sequence<UInt8>) -> String {
-        var text = String.UnicodeScalarView()
-        for byte in bytes { text.append(scalars[Int(byte)]) }
-        return String(text)
+    /// Each byte's character in UTF-8: its first byte in the low half, its second in the high one, 0 where it has none.
+    static let utf8: [UInt16] = scalars.map { scalar in
+        let code = UInt16(truncatingIfNeeded: scalar.value)
+        return code < 0x80 ? code : (0x80 | code & 0x3F) << 8 | 0xC0 | code >> 6
     }
 
-    /// Appends the bytes that a text in this alphabet stands for; false when a character is not of the alphabet.
-    static func append(_ text: some Sequence<Unicode.Scalar>, to result: inout [UInt8]) -> Bool {
-        for scalar in text {
-            guard scalar.value < 0x144, bytes[Int(scalar.value)] >= 0 else { return false }
-            result.append(UInt8(truncatingIfNeeded: bytes[Int(scalar.value)]))
+    /// The characters that stand for some bytes.
+    static func text(_ bytes: some Sequence<UInt8>) -> String {
+        var text: [UInt8] = []
+        for byte in bytes { append(utf8[Int(byte)], to: &text) }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Appends a character of one or two bytes, in the form of `utf8`.
+    @inline(__always)
+    static func append(_ character: UInt16, to text: inout [UInt8]) {
+        text.append(UInt8(truncatingIfNeeded: character))
+        if character > 0xFF { text.append(UInt8(truncatingIfNeeded: character >> 8)) }
+    }
+
+    /// Appends the bytes that a text in this alphabet, given in UTF-8, stands for; false when a character is not of the alphabet.
+    static func append(_ text: some Sequence<UInt8>, to result: inout [UInt8]) -> Bool {
+        var rest = text.makeIterator()
+        while let lead = rest.next() {
+            var code = Int(lead)
+            if lead >= 0x80 {
+                // U+0080 to U+0143 take two bytes, of which the first is C2 to C5.
+                guard lead >= 0xC2, lead <= 0xC5, let next = rest.next(), next & 0xC0 == 0x80 else { return false }
+                code = Int(lead & 0x1F) << 6 | Int(next & 0x3F)
+            }
+            guard code < bytes.count, bytes[code] >= 0 else { return false }
+            result.append(UInt8(truncatingIfNeeded: bytes[code]))
         }
         return true
     }

@@ -15,55 +15,77 @@ enum GPT2Files {
 
     /// Reads a vocabulary of this form; `encoder` may be missing, then ids follow the order of the merges.
     ///
+    /// - Parameter added: added tokens that other files tell of; `encoder`'s end of text is one without being told.
     /// - Throws: `FileError`; `TokenizerError` naming the line that is not a merge, or the token that has no id.
-    static func read(merges path: String, encoder encoderPath: String?) throws -> BPEModel {
-        let pairs = try withBytes(ofFile: path) { try readMerges($0, path: path) }
-        guard let encoderPath else { return try model(pairs, path: path) }
+    static func read(merges path: String, encoder encoderPath: String?, added: [AddedToken] = []) throws -> BPEModel {
+        guard let encoderPath else { return try model(path) }
         let vocabulary = try withBytes(ofFile: encoderPath) { try JSONReader.read($0, path: encoderPath) }
         guard let members = vocabulary.members else {
             throw TokenizerError(.badFile, "'\(encoderPath)' is not a JSON object of tokens and ids")
         }
-        let endings = members.filter { $0.key == "<|endoftext|>" }
-        var builder = try VocabularyBuilder(members: members, except: Set(endings.compactMap { $0.value.id }), path: encoderPath)
-        for (rank, pair) in pairs.enumerated() { try builder.addMerge(pair.left, pair.right, number: rank + 1) }
-        builder.model.added = endings.compactMap { ending in ending.value.id.map { AddedToken(content: ending.key, id: $0) } }
+        var all = added, ids = Set(added.map(\.id))
+        for ending in members where ending.key == "<|endoftext|>" {
+            if let id = ending.value.id, ids.insert(id).inserted { all.append(AddedToken(content: ending.key, id: id)) }
+        }
+        all.sort { $0.id < $1.id }
+        var builder = try VocabularyBuilder(members: members, except: ids, path: encoderPath)
+        try forEachMerge(path) { try builder.addMerge($0) }
+        builder.model.added = all
         return builder.model
     }
 
-    private static func readMerges(_ bytes: UnsafeRawBufferPointer, path: String) throws -> [(left: [UInt8], right: [UInt8])] {
-        var pairs: [(left: [UInt8], right: [UInt8])] = []
-        for (number, line) in bytes.split(separator: 10).enumerated() {
-            let text = String(decoding: line.last == 13 ? line.dropLast() : line[...], as: UTF8.self)
-            if number == 0, text.hasPrefix("#version") { continue }
-            guard let pair = mergePair(text) else {
-                throw TokenizerError(
-                    .badFile, "'\(path)', line \(number + 1): '\(text.prefix(40))' is not a merge (two tokens, one blank between)"
-                )
+    /// Calls a function with each merge of a file, in order.
+    private static func forEachMerge(_ path: String, _ body: (TokenPair) throws -> Void) throws {
+        try withBytes(ofFile: path) { bytes in
+            var pair = TokenPair(), start = 0, number = 0
+            while start < bytes.count {
+                let end = bytes[start...].firstIndex(of: 10) ?? bytes.count
+                var line = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                start = end + 1
+                number += 1
+                if line.isEmpty { continue }
+                if line.last == 13 { line = UnsafeRawBufferPointer(rebasing: line.dropLast()) }
+                if number == 1, line.starts(with: "#version".utf8) { continue }
+                guard pair.take(line: line) else {
+                    throw TokenizerError(
+                        .badFile,
+                        "'\(path)', line \(number): '\(String(decoding: line, as: UTF8.self).prefix(40))' is not a merge "
+                            + "(two tokens, one blank between)")
+                }
+                try body(pair)
             }
-            pairs.append(pair)
         }
-        return pairs
-    }
-
-    /// The two tokens of a line such as `Ġ t`.
-    static func mergePair(_ line: some StringProtocol) -> (left: [UInt8], right: [UInt8])? {
-        let scalars = line.unicodeScalars
-        guard let blank = scalars.firstIndex(of: " ") else { return nil }
-        var left: [UInt8] = [], right: [UInt8] = []
-        guard ByteAlphabet.append(scalars[..<blank], to: &left), !left.isEmpty,
-            ByteAlphabet.append(scalars[scalars.index(after: blank)...], to: &right), !right.isEmpty
-        else { return nil }
-        return (left, right)
     }
 
     /// Ids in GPT-2's order: the bytes, the merges, the end of text.
-    private static func model(_ pairs: [(left: [UInt8], right: [UInt8])], path: String) throws -> BPEModel {
+    private static func model(_ path: String) throws -> BPEModel {
         var tokens = ByteAlphabet.order.map { [$0] }
-        tokens += pairs.map { $0.left + $0.right }
+        try forEachMerge(path) { tokens.append($0.bytes) }
         var builder = try VocabularyBuilder(tokens: tokens, path: path)
-        for (rank, pair) in pairs.enumerated() { try builder.addMerge(pair.left, pair.right, number: rank + 1) }
+        try forEachMerge(path) { try builder.addMerge($0) }
         builder.model.added = [AddedToken(content: "<|endoftext|>", id: UInt32(tokens.count))]
         return builder.model
+    }
+}
+
+/// The bytes of two tokens that merge, one behind the other.
+struct TokenPair {
+    private(set) var bytes: [UInt8] = []
+    /// Bytes of the left token.
+    private(set) var cut = 0
+
+    /// Takes the two tokens of a line such as `Ġ t`; false when it has not two of the byte alphabet.
+    mutating func take(line: some Collection<UInt8>) -> Bool {
+        guard let blank = line.firstIndex(of: UInt8(ascii: " ")) else { return false }
+        return take(left: line[..<blank], right: line[line.index(after: blank)...])
+    }
+
+    /// Takes two tokens, each not empty and in the byte alphabet; false when they are not.
+    mutating func take(left: some Sequence<UInt8>, right: some Sequence<UInt8>) -> Bool {
+        bytes.removeAll(keepingCapacity: true)
+        guard ByteAlphabet.append(left, to: &bytes), !bytes.isEmpty else { return false }
+        cut = bytes.count
+        return ByteAlphabet.append(right, to: &bytes) && bytes.count > cut
     }
 }
 
@@ -99,7 +121,7 @@ struct VocabularyBuilder {
             }
             if except.contains(id) { continue }
             var bytes: [UInt8] = []
-            guard ByteAlphabet.append(key.unicodeScalars, to: &bytes), !bytes.isEmpty else {
+            guard ByteAlphabet.append(key.utf8, to: &bytes), !bytes.isEmpty else {
                 throw TokenizerError(
                     .unsupported,
                     "'\(path)': token '\(key.prefix(40))' (id \(id)) is not written in the byte-level alphabet; "
@@ -115,13 +137,17 @@ struct VocabularyBuilder {
     }
 
     /// - Throws: `TokenizerError` when one of the three tokens is not in the vocabulary.
-    mutating func addMerge(_ left: [UInt8], _ right: [UInt8], number: Int) throws {
-        guard let first = index.find(left), let second = index.find(right), let result = index.find(left + right) else {
-            let missing = [left, right, left + right].first { index.find($0) == nil } ?? []
-            throw TokenizerError(
-                .badFile, "'\(path)': merge \(number) needs the token '\(ByteAlphabet.text(missing).prefix(40))', which has no id"
-            )
+    mutating func addMerge(_ pair: TokenPair) throws {
+        try pair.bytes.withUnsafeBufferPointer { bytes in
+            let left = UnsafeBufferPointer(rebasing: bytes[..<pair.cut]), right = UnsafeBufferPointer(rebasing: bytes[pair.cut...])
+            guard let first = index.find(left), let second = index.find(right), let result = index.find(bytes) else {
+                let missing = [left, right, bytes].first { index.find($0) == nil } ?? bytes
+                throw TokenizerError(
+                    .badFile,
+                    "'\(path)': merge \(model.merges.count + 1) needs the token "
+                        + "'\(ByteAlphabet.text(missing).prefix(40))', which has no id")
+            }
+            model.merges.append(.init(left: first, right: second, result: result))
         }
-        model.merges.append(.init(left: first, right: second, result: result))
     }
 }

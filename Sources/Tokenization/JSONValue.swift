@@ -32,21 +32,21 @@ enum JSONValue {
 
     /// Writes a string as a JSON literal, leaving characters beyond ASCII as they are.
     static func quote(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
+        var result = [UInt8(ascii: "\"")]
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): result += [UInt8(ascii: "\\"), byte]
+            case UInt8(ascii: "\n"): result += "\\n".utf8
+            case UInt8(ascii: "\r"): result += "\\r".utf8
+            case UInt8(ascii: "\t"): result += "\\t".utf8
+            case ..<0x20:
+                let digits = String(byte, radix: 16)
+                result += ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8
+            default: result.append(byte)
             }
         }
-        return result + "\""
+        result.append(UInt8(ascii: "\""))
+        return String(decoding: result, as: UTF8.self)
     }
 }
 
@@ -68,6 +68,8 @@ func withBytes<Value>(ofFile path: String, _ body: (UnsafeRawBufferPointer) thro
 struct JSONReader {
     private let bytes: UnsafeRawBufferPointer
     private var at = 0
+    /// A string with escapes while it is put together.
+    private var text: [UInt8] = []
     /// Nesting beyond this is refused, so that a hostile file cannot exhaust the stack.
     private static let deepest = 64
 
@@ -172,25 +174,28 @@ struct JSONReader {
     /// A string whose opening quote stands here; ill-formed UTF-8 inside becomes U+FFFD.
     private mutating func string() -> String? {
         guard take("\"") else { return nil }
-        var start = at
-        var text: [UInt8] = []
+        var start = at, hasEscapes = false
         while at < bytes.count {
             let byte = bytes[at]
             if byte == UInt8(ascii: "\"") {
-                // The usual string has no escapes and is taken whole.
-                let tail = bytes[start..<at]
+                let tail = UnsafeRawBufferPointer(rebasing: bytes[start..<at])
                 at += 1
-                return text.isEmpty ? String(decoding: tail, as: UTF8.self) : String(decoding: text + tail, as: UTF8.self)
+                // The usual string has no escapes and is taken whole.
+                if !hasEscapes { return String(decoding: tail, as: UTF8.self) }
+                text.append(contentsOf: tail)
+                return String(decoding: text, as: UTF8.self)
             }
             if byte < 0x20 { return nil }
             if byte != UInt8(ascii: "\\") {
                 at += 1
                 continue
             }
-            text += bytes[start..<at]
+            if !hasEscapes { text.removeAll(keepingCapacity: true) }
+            hasEscapes = true
+            text.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[start..<at]))
             at += 1
             guard let scalar = escape() else { return nil }
-            text += Array(String(Character(scalar)).utf8)
+            for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { text.append(byte) }
             start = at
         }
         return nil
@@ -198,13 +203,19 @@ struct JSONReader {
 
     /// What follows a backslash.
     private mutating func escape() -> Unicode.Scalar? {
-        let plain: [UInt8: Unicode.Scalar] = [
-            0x22: "\"", 0x5C: "\\", 0x2F: "/", 0x62: "\u{8}", 0x66: "\u{C}", 0x6E: "\n", 0x72: "\r", 0x74: "\t",
-        ]
         let byte = current
         at += 1
-        if let scalar = plain[byte] { return scalar }
-        guard byte == UInt8(ascii: "u"), let unit = hexadecimalUnit() else { return nil }
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{C}"
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "t"): return "\t"
+        case UInt8(ascii: "u"): break
+        default: return nil
+        }
+        guard let unit = hexadecimalUnit() else { return nil }
         guard unit & 0xF800 == 0xD800 else { return Unicode.Scalar(unit) }
         // Two halves of a surrogate pair; half a pair is no character.
         guard unit < 0xDC00, take("\\"), take("u"), let low = hexadecimalUnit(), low & 0xFC00 == 0xDC00 else { return nil }
@@ -215,8 +226,13 @@ struct JSONReader {
         guard at + 4 <= bytes.count else { return nil }
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard let digit = Character(Unicode.Scalar(bytes[at])).hexDigitValue else { return nil }
-            value = value << 4 | UInt32(digit)
+            let byte = bytes[at], letter = byte | 0x20
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt32(byte - UInt8(ascii: "0"))
+            case _ where (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(letter):
+                value = value << 4 | UInt32(letter - UInt8(ascii: "a") + 10)
+            default: return nil
+            }
             at += 1
         }
         return value

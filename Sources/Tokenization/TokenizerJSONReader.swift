@@ -39,9 +39,10 @@ struct TokenizerJSONReader {
         let added = try addedTokens()
         let addedIds = Set(added.map(\.id))
         var builder = try VocabularyBuilder(members: vocabulary, except: addedIds, path: path)
+        var pair = TokenPair()
         for (place, merge) in (model["merges"]?.items ?? []).enumerated() {
-            guard let (left, right) = pair(merge) else { throw bad("merge \(place + 1) is neither \"a b\" nor [\"a\", \"b\"]") }
-            try builder.addMerge(left, right, number: place + 1)
+            guard take(merge, &pair) else { throw bad("merge \(place + 1) is neither \"a b\" nor [\"a\", \"b\"]") }
+            try builder.addMerge(pair)
         }
         builder.model.added = added
         builder.model.wholeWords = model["ignore_merges"]?.flag ?? false
@@ -62,15 +63,11 @@ struct TokenizerJSONReader {
         }
     }
 
-    /// A merge as `"a b"` or as `["a", "b"]`.
-    private func pair(_ merge: JSONValue) -> (left: [UInt8], right: [UInt8])? {
-        if let line = merge.text { return GPT2Files.mergePair(line) }
-        guard let parts = merge.items, parts.count == 2, let left = parts[0].text, let right = parts[1].text else { return nil }
-        var first: [UInt8] = [], second: [UInt8] = []
-        guard ByteAlphabet.append(left.unicodeScalars, to: &first), !first.isEmpty,
-            ByteAlphabet.append(right.unicodeScalars, to: &second), !second.isEmpty
-        else { return nil }
-        return (first, second)
+    /// Takes a merge written as `"a b"` or as `["a", "b"]`; false when it is neither.
+    private func take(_ merge: JSONValue, _ pair: inout TokenPair) -> Bool {
+        if let line = merge.text { return pair.take(line: line.utf8) }
+        guard let parts = merge.items, parts.count == 2, let left = parts[0].text, let right = parts[1].text else { return false }
+        return pair.take(left: left.utf8, right: right.utf8)
     }
 
     /// The added tokens by id. What HF matches around a special token does not matter: they are never looked for.

@@ -19,9 +19,23 @@ enum TokenizerJSONWriter {
         text += "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
         text += "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": false,\n"
         text += "    \"byte_fallback\": false,\n    \"ignore_merges\": \(model.wholeWords),\n"
-        appendVocabulary(model, to: &text)
-        try appendMerges(tokenizer, to: &text)
-        return text + "  }\n}\n"
+        // Tens of thousands of lines each: bytes, not strings.
+        var bytes = Array(text.utf8)
+        appendVocabulary(model, to: &bytes)
+        try appendMerges(tokenizer, to: &bytes)
+        bytes += "  }\n}\n".utf8
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The characters of each byte in the byte alphabet inside a JSON string, in the form of `ByteAlphabet.utf8`.
+    private static let characters: [UInt16] = ByteAlphabet.utf8.map { character in
+        let isEscaped = character == UInt16(UInt8(ascii: "\"")) || character == UInt16(UInt8(ascii: "\\"))
+        return isEscaped ? character << 8 | UInt16(UInt8(ascii: "\\")) : character
+    }
+
+    /// Appends a token's characters as they stand inside a JSON string.
+    private static func append(_ token: ArraySlice<UInt8>, to text: inout [UInt8]) {
+        for byte in token { ByteAlphabet.append(characters[Int(byte)], to: &text) }
     }
 
     private static func byteLevel(usesPattern: Bool) -> String {
@@ -47,35 +61,41 @@ enum TokenizerJSONWriter {
     }
 
     /// Tokens by id; added tokens stand among them, so that they keep their ids even behind a gap.
-    private static func appendVocabulary(_ model: BPEModel, to text: inout String) {
-        var isFirst = true
-        func append(_ key: String, _ id: Int) {
-            text += (isFirst ? "\n      " : ",\n      ") + JSONValue.quote(key) + ": \(id)"
+    private static func appendVocabulary(_ model: BPEModel, to text: inout [UInt8]) {
+        var isFirst = true, added = model.added[...]
+        text += "    \"vocab\": {".utf8
+        func begin(_ text: inout [UInt8]) {
+            text += (isFirst ? "\n      " : ",\n      ").utf8
             isFirst = false
         }
-        text += "    \"vocab\": {"
-        var added = model.added[...]
         for id in 0..<model.vocabularySize {
             if let next = added.first, Int(next.id) == id {
-                append(next.content, id)
+                begin(&text)
+                text += "\(JSONValue.quote(next.content)): \(id)".utf8
                 added = added.dropFirst()
             } else if id < model.count, !model.token(id).isEmpty {
-                append(ByteAlphabet.text(model.token(id)), id)
+                begin(&text)
+                text.append(UInt8(ascii: "\""))
+                append(model.token(id), to: &text)
+                text += "\": \(id)".utf8
             }
         }
-        text += "\n    },\n"
+        text += "\n    },\n".utf8
     }
 
     /// Merges as `"a b"`, which every version of `tokenizers` reads: the byte alphabet has no blank.
-    private static func appendMerges(_ tokenizer: BPETokenizer, to text: inout String) throws {
+    private static func appendMerges(_ tokenizer: BPETokenizer, to text: inout [UInt8]) throws {
         let model = tokenizer.model
         let merges = model.mergesByRank ? try rankedMerges(tokenizer) : model.merges
-        text += "    \"merges\": ["
+        text += "    \"merges\": [".utf8
         for (place, merge) in merges.enumerated() {
-            let pair = ByteAlphabet.text(model.token(Int(merge.left))) + " " + ByteAlphabet.text(model.token(Int(merge.right)))
-            text += (place > 0 ? ",\n      " : "\n      ") + JSONValue.quote(pair)
+            text += (place > 0 ? ",\n      \"" : "\n      \"").utf8
+            append(model.token(Int(merge.left)), to: &text)
+            text.append(UInt8(ascii: " "))
+            append(model.token(Int(merge.right)), to: &text)
+            text.append(UInt8(ascii: "\""))
         }
-        text += merges.isEmpty ? "]\n" : "\n    ]\n"
+        text += (merges.isEmpty ? "]\n" : "\n    ]\n").utf8
     }
 
     /// The merge that makes each token of a rank file: its bytes merged with the lower ranks only leave two tokens.

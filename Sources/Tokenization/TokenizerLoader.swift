@@ -21,7 +21,8 @@ public struct TokenizerLoader: Sendable {
     /// Reads a tokenizer.
     ///
     /// - Parameters:
-    ///   - spec: `gpt2`; or a `tokenizer.json`, a `.tiktoken` file, a `vocab.bpe`, or a folder with one of them.
+    ///   - spec: `gpt2`; or a `tokenizer.json`, a `.tiktoken` file, a `vocab.bpe`, a `vocab.json` beside its `merges.txt`, or a
+    ///     folder with one of them.
     ///   - vocabularyFolder: where GPT-2's `vocab.bpe` and `encoder.json` are; nil for the cache folder.
     ///   - split: how a `.tiktoken` file's texts are split, when it cannot be told from the file.
     /// - Throws: `TokenizerError` and `FileError`, saying what to do.
@@ -38,7 +39,7 @@ public struct TokenizerLoader: Sendable {
             throw TokenizerError(
                 .notFound,
                 "there is no tokenizer '\(spec)'; give 'gpt2', or the path of a tokenizer.json, a .tiktoken file, "
-                    + "a vocab.bpe or a folder with one of them")
+                    + "a vocab.bpe, a vocab.json beside its merges.txt, or a folder with one of them")
         }
         return try file(spec, split: split)
     }
@@ -74,6 +75,7 @@ public struct TokenizerLoader: Sendable {
             if (path as NSString).lastPathComponent == "encoder.json" {
                 return try folder(Paths.parent(of: path), split: split)
             }
+            if (path as NSString).lastPathComponent == SlowTokenizerFiles.vocabulary { return try slow(path) }
             return try TokenizerJSONReader.read(path)
         case "tiktoken": return try BPETokenizer(model: TiktokenFile.read(path, split: split))
         case "pkl":
@@ -87,12 +89,18 @@ public struct TokenizerLoader: Sendable {
             let encoder = Paths.parent(of: path) + "/encoder.json"
             let hasEncoder = FileManager.default.fileExists(atPath: encoder)
             return try BPETokenizer(model: GPT2Files.read(merges: path, encoder: hasEncoder ? encoder : nil))
+        case "txt" where (path as NSString).lastPathComponent == SlowTokenizerFiles.merges: return try slow(path)
         default:
             throw TokenizerError(
                 .unsupported,
-                "'\(path)' is no known kind of tokenizer file; known are tokenizer.json, *.tiktoken, vocab.bpe "
-                    + "and nanoGPT's meta.pkl")
+                "'\(path)' is no known kind of tokenizer file; known are tokenizer.json, *.tiktoken, vocab.bpe, "
+                    + "vocab.json with merges.txt, and nanoGPT's meta.pkl")
         }
+    }
+
+    /// Reads one of a pair of files and the other beside it.
+    private func slow(_ path: String) throws -> any Tokenizer {
+        try BPETokenizer(model: SlowTokenizerFiles.read(folder: Paths.parent(of: path)))
     }
 
     /// Reads the tokenizer in a folder.
@@ -101,11 +109,15 @@ public struct TokenizerLoader: Sendable {
         for name in ["tokenizer.json", "vocab.bpe", NanoGPTMeta.fileName] where names.contains(name) {
             return try file(path + "/" + name, split: split)
         }
+        if names.contains(SlowTokenizerFiles.vocabulary), names.contains(SlowTokenizerFiles.merges) {
+            return try file(path + "/" + SlowTokenizerFiles.vocabulary, split: split)
+        }
         let ranks = names.filter { $0.hasSuffix(".tiktoken") }
         if ranks.count == 1 { return try file(path + "/" + ranks[0], split: split) }
         throw TokenizerError(
             .notFound,
-            "the folder '\(path)' has no tokenizer.json, vocab.bpe, meta.pkl or (one) .tiktoken file; give another folder or a file"
+            "the folder '\(path)' has no tokenizer.json, vocab.bpe, meta.pkl, vocab.json with merges.txt or (one) .tiktoken file; "
+                + "give another folder or a file"
         )
     }
 

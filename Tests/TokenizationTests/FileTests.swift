@@ -37,6 +37,61 @@ import Tokenization
         #expect(try loaded.decode(loaded.encode(sampleText)) == sampleText)
     }
 
+    /// Writes the sample tokenizer as `transformers` saves one in Python, with one token behind those of the merges.
+    private func writeSlow(_ configuration: String?, added: String? = nil) throws {
+        let root = try #require(
+            JSONSerialization.jsonObject(with: Data(sampleTokenizer().tokenizerJSON().utf8)) as? [String: Any])
+        let model = try #require(root["model"] as? [String: Any])
+        let merges = try #require(model["merges"] as? [String])
+        let vocabulary = try JSONSerialization.data(withJSONObject: try #require(model["vocab"]))
+        _ = try folder.write("vocab.json", String(decoding: vocabulary, as: UTF8.self))
+        _ = try folder.write("merges.txt", "#version: 0.2\n" + merges.joined(separator: "\n") + "\n")
+        if let configuration { _ = try folder.write("tokenizer_config.json", configuration) }
+        if let added { _ = try folder.write("added_tokens.json", added) }
+    }
+
+    @Test func slowTokenizersReadAsTheirJSONDoes() throws {
+        let tokenizer = try sampleTokenizer()
+        try writeSlow(nil)
+        for spec in ["", "/vocab.json", "/merges.txt"] {
+            let loaded = try #require(loader.load(spec: folder.path + spec) as? BPETokenizer)
+            #expect(loaded.fingerprint == tokenizer.fingerprint)
+            #expect(try loaded.tokenizerJSON() == tokenizer.tokenizerJSON())
+        }
+    }
+
+    @Test func slowTokenizersOfQwenSplitAsItDoes() throws {
+        let next = try sampleTokenizer().vocabularySize
+        try writeSlow(
+            """
+            {"tokenizer_class": "Qwen2TokenizerFast", "add_prefix_space": false,
+             "added_tokens_decoder": {"\(next)": {"content": "<|im_end|>", "special": true}}}
+            """, added: "{\"<|im_end|>\": \(next), \"<tool>\": \(next + 1)}")
+        let loaded = try #require(loader.load(spec: folder.path) as? BPETokenizer)
+        #expect(loaded.splitPattern == .qwen2)
+        #expect(loaded.normalizes)
+        #expect(loaded.addedTokens.suffix(2).map(\.content) == ["<|im_end|>", "<tool>"])
+        #expect(loaded.addedTokens.suffix(2).map(\.isSpecial) == [true, false])
+        #expect(try loaded.encode("<tool>") == [UInt32(next + 1)])
+        #expect(try loaded.encode("<|im_end|>").count > 1)
+        // What it writes reads back as the same tokenizer.
+        let again = try loader.load(spec: folder.write("again.json", loaded.tokenizerJSON()))
+        #expect(try again.tokenizerJSON() == loaded.tokenizerJSON())
+    }
+
+    @Test(arguments: [
+        ("{\"tokenizer_class\": \"LlamaTokenizer\"}", nil, "LlamaTokenizer"),
+        ("{\"tokenizer_class\": \"GPT2Tokenizer\", \"add_prefix_space\": true}", nil, "add_prefix_space"),
+        ("{\"added_tokens_decoder\": {\"x\": {\"content\": \"<a>\"}}}", nil, "'x'"),
+        ("{\"added_tokens_decoder\": {\"400\": {\"content\": \"<a>\", \"lstrip\": true}}}", nil, "lstrip"),
+        ("{}", "{\"<a>\": -1}", "'<a>'"), ("[", nil, "not valid JSON"),
+    ] as [(String, String?, String)])
+    func slowTokenizersThatAreNotUnderstoodAreRefused(configuration: String, added: String?, named: String) throws {
+        try writeSlow(configuration, added: added)
+        let error = #expect(throws: TokenizerError.self) { try loader.load(spec: folder.path) }
+        #expect(error?.message.contains(named) == true, "\(error?.message ?? "")")
+    }
+
     /// The sample tokenizer's file with another pattern.
     private func json(pattern: SplitPattern) throws -> String {
         let step = "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": \(pattern == .gpt2)}"
@@ -232,17 +287,17 @@ import Tokenization
         #expect(
             message { try loader.load(spec: "nothing/here") }
                 == "there is no tokenizer 'nothing/here'; give 'gpt2', or the path of a "
-                + "tokenizer.json, a .tiktoken file, a vocab.bpe or a folder with one of them")
+                + "tokenizer.json, a .tiktoken file, a vocab.bpe, a vocab.json beside its merges.txt, or a folder with one of them")
         let empty = folder.path
         #expect(
             message { try loader.load(spec: empty) }
-                == "the folder '\(empty)' has no tokenizer.json, vocab.bpe, meta.pkl or (one) "
+                == "the folder '\(empty)' has no tokenizer.json, vocab.bpe, meta.pkl, vocab.json with merges.txt or (one) "
                 + ".tiktoken file; give another folder or a file")
         let other = try folder.write("spiece.model", "x")
         #expect(
             message { try loader.load(spec: other) }
                 == "'\(other)' is no known kind of tokenizer file; known are tokenizer.json, "
-                + "*.tiktoken, vocab.bpe and nanoGPT's meta.pkl")
+                + "*.tiktoken, vocab.bpe, vocab.json with merges.txt, and nanoGPT's meta.pkl")
         #expect(
             message { try loader.load(spec: "bpe:8192") }.hasPrefix("the tokenizer 'bpe:8192' is built from data: `apus prepare"))
         #expect(message { try loader.load(spec: "char") }.hasPrefix("the tokenizer 'char' is built from data: `apus prepare"))
