@@ -7,6 +7,10 @@
 #include "cache.h"
 #include "vocabulary.h"
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #define BATCH 256
 #define WINDOW 4096
 #define SEAM_TRIES 32
@@ -26,6 +30,7 @@ struct apus_encoder {
     size_t window, long_at, long_end, held, given;
     uint32_t *ids, *next_ids;
     uint32_t *rest;  // ids of a whole long word, when it cannot be cut
+    uint32_t wide[WINDOW];  // ids on their way to 16 bits
 };
 
 apus_encoder *apus_encoder_create(const apus_bpe *b, size_t cache_bytes, size_t window) {
@@ -243,8 +248,35 @@ static apus_short_slot *probe_further(apus_cache *c, size_t home, const uint64_t
     return slot;
 }
 
+/// Stores a slot's four ids, however many count: no branch to guess. Its number of ids is above their 24 bits.
+static inline void store_slot(const apus_short_slot *slot, void *ids, size_t at, bool narrow) {
+    if (!narrow) {
+        uint32_t *to = (uint32_t *)ids + at;
+        memcpy(to, slot->ids, sizeof slot->ids);
+        to[0] &= ID_MASK;
+        return;
+    }
+#if defined(__x86_64__)
+    __m128i four = _mm_load_si128((const __m128i *)slot->ids);
+    four = _mm_shufflehi_epi16(_mm_shufflelo_epi16(four, _MM_SHUFFLE(3, 3, 2, 0)), _MM_SHUFFLE(3, 3, 2, 0));
+    _mm_storel_epi64((__m128i *)((uint16_t *)ids + at), _mm_shuffle_epi32(four, _MM_SHUFFLE(3, 3, 2, 0)));
+#else
+    uint16_t *to = (uint16_t *)ids + at;
+    for (int i = 0; i < INLINE_IDS; i++) to[i] = (uint16_t)slot->ids[i];
+#endif
+}
+
+/// Where a rarer word's ids are put, and how they get from there to their place when that has 16 bits an id.
+static inline uint32_t *rare_place(apus_encoder *e, void *ids, size_t at, bool narrow) {
+    return narrow ? e->wide : (uint32_t *)ids + at;
+}
+
+static inline void rare_done(const apus_encoder *e, void *ids, size_t at, ptrdiff_t count, bool narrow) {
+    if (narrow && count > 0) apus_narrow_ids(e->wide, (size_t)count, (uint16_t *)ids + at);
+}
+
 /// Encodes the words of the batch while there is room. Returns the number of ids or -1.
-static ptrdiff_t encode_batch(apus_encoder *e, uint32_t *ids, size_t capacity) {
+static inline __attribute__((always_inline)) ptrdiff_t encode_batch(apus_encoder *e, void *ids, size_t capacity, bool narrow) {
     size_t n = 0, i = e->word;
     for (; i < e->words; i++) {
         ptrdiff_t count;
@@ -257,13 +289,11 @@ static ptrdiff_t encode_batch(apus_encoder *e, uint32_t *ids, size_t capacity) {
             }
             count = slot->ids[0] >> 24;
             if (__builtin_expect(count != 0, 1)) {
-                // Four ids are stored whatever their number: no branch to guess.
-                memcpy(ids + n, slot->ids, sizeof slot->ids);
-                ids[n] &= ID_MASK;
+                store_slot(slot, ids, n, narrow);
                 n += (size_t)count;
                 continue;
             }
-            count = short_word(e, i, slot, ids + n);
+            count = short_word(e, i, slot, rare_place(e, ids, n, narrow));
         } else {
             size_t length = e->starts[i + 1] - e->starts[i];
             if (length > e->window) {
@@ -272,25 +302,29 @@ static ptrdiff_t encode_batch(apus_encoder *e, uint32_t *ids, size_t capacity) {
                 break;
             }
             if (capacity - n < length) break;
-            count = long_word(e, e->text + e->starts[i], length, ids + n);
+            count = long_word(e, e->text + e->starts[i], length, rare_place(e, ids, n, narrow));
         }
         if (count < 0) return -1;
+        rare_done(e, ids, n, count, narrow);
         n += (size_t)count;
     }
     e->word = i;
     return (ptrdiff_t)n;
 }
 
-ptrdiff_t apus_encoder_next(apus_encoder *e, uint32_t *ids, size_t capacity) {
+static inline __attribute__((always_inline)) ptrdiff_t next(apus_encoder *e, void *ids, size_t capacity, bool narrow) {
+    const size_t size = narrow ? sizeof(uint16_t) : sizeof(uint32_t);
     size_t n = 0;
     for (;;) {
+        void *here = (char *)ids + n * size;
         ptrdiff_t count;
         if (e->long_at < e->long_end) {
             // One step gives at most a window of ids.
             if (capacity - n < e->window) return (ptrdiff_t)n;
-            count = long_step(e, ids + n, capacity - n);
+            count = long_step(e, rare_place(e, here, 0, narrow), narrow ? WINDOW : capacity - n);
+            rare_done(e, here, 0, count, narrow);
         } else if (e->word < e->words) {
-            count = encode_batch(e, ids + n, capacity - n);
+            count = encode_batch(e, here, capacity - n, narrow);
             if (count == 0 && e->long_at == e->long_end) return (ptrdiff_t)n;
         } else {
             if (!refill(e)) return (ptrdiff_t)n;
@@ -300,3 +334,7 @@ ptrdiff_t apus_encoder_next(apus_encoder *e, uint32_t *ids, size_t capacity) {
         n += (size_t)count;
     }
 }
+
+ptrdiff_t apus_encoder_next(apus_encoder *e, uint32_t *ids, size_t capacity) { return next(e, ids, capacity, false); }
+
+ptrdiff_t apus_encoder_next16(apus_encoder *e, uint16_t *ids, size_t capacity) { return next(e, ids, capacity, true); }

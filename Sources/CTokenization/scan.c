@@ -146,31 +146,54 @@ size_t apus_non_text_bytes(const uint8_t *text, size_t length) {
 // ---- Both at once ---------------------------------------------------------------------------------------------------
 
 #if defined(__x86_64__)
+/// The bytes of an ASCII block that are controls other than tab and line ends, each all ones.
+AVX2 static inline __m256i ascii_controls(__m256i now) {
+    // A byte that its low nibble looks up in here is one of the three; nothing else is ASCII here.
+    const __m256i white = TABLE(-1, -1, -1, -1, -1, -1, -1, -1, -1, '\t', '\n', -1, -1, '\r', -1, -1);
+    __m256i control = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), now);
+    __m256i is_white = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(white, now), now);
+    return _mm256_or_si256(_mm256_andnot_si256(is_white, control), _mm256_cmpeq_epi8(now, _mm256_set1_epi8(0x7F)));
+}
+
+/// Looks at a block of any text, given the block before it, and adds its bytes that are no text. False when it is ill-formed.
+AVX2 static bool scan_block_avx2(const uint8_t *text, size_t length, size_t at, __m256i *last, size_t *bytes) {
+    const __m256i latin = _mm256_set1_epi8((char)0xC2), special = _mm256_set1_epi8((char)0xEF);
+    __m256i now = _mm256_loadu_si256((const __m256i *)(text + at)), bad = errors(now, *last);
+    if (!_mm256_testz_si256(bad, bad)) return false;
+    *last = now;
+    // `ascii_controls` takes bytes beyond ASCII for controls; of those only these two begin what is no text.
+    __m256i ascii = _mm256_andnot_si256(_mm256_cmpgt_epi8(_mm256_setzero_si256(), now), ascii_controls(now));
+    __m256i lead = _mm256_or_si256(_mm256_cmpeq_epi8(now, latin), _mm256_cmpeq_epi8(now, special));
+    unsigned look = (unsigned)_mm256_movemask_epi8(_mm256_or_si256(ascii, lead));
+    for (; look != 0; look &= look - 1) *bytes += non_text_at(text, length, at + (size_t)__builtin_ctz(look));
+    return true;
+}
+
 /// Both questions in one pass over whole blocks. Returns where it stopped: behind the last block of well-formed text, which
 /// may end in the middle of a character.
 AVX2 static size_t scan_blocks_avx2(const uint8_t *text, size_t length, size_t *non_text) {
-    const __m256i blank = _mm256_set1_epi8(0x20), tab = _mm256_set1_epi8('\t'), line = _mm256_set1_epi8('\n');
-    const __m256i carriage = _mm256_set1_epi8('\r'), delete = _mm256_set1_epi8(0x7F);
-    const __m256i latin = _mm256_set1_epi8((char)0xC2), special = _mm256_set1_epi8((char)0xEF);
     __m256i last = _mm256_setzero_si256();
     size_t at = 0, bytes = 0;
-    for (; at + 32 <= length; at += 32) {
-        __m256i now = _mm256_loadu_si256((const __m256i *)(text + at));
-        // As signed bytes, controls and everything beyond ASCII are below the blank: most blocks have neither.
-        __m256i odd = _mm256_or_si256(_mm256_cmpgt_epi8(blank, now), _mm256_cmpeq_epi8(now, delete));
-        if (_mm256_testz_si256(_mm256_or_si256(odd, last), _mm256_or_si256(odd, last))) continue;
-        if (_mm256_movemask_epi8(_mm256_or_si256(now, last)) != 0) {
-            __m256i bad = errors(now, last);
-            if (!_mm256_testz_si256(bad, bad)) break;
-        }
+    for (; at + 64 <= length; at += 64) {
+        __m256i one = _mm256_loadu_si256((const __m256i *)(text + at));
+        __m256i two = _mm256_loadu_si256((const __m256i *)(text + at + 32));
         // Only the last three bytes of a block matter to the next, and only when they are not ASCII.
-        last = _mm256_movemask_epi8(now) != 0 ? now : _mm256_setzero_si256();
-        __m256i white = _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(now, tab), _mm256_cmpeq_epi8(now, line)),
-                                        _mm256_cmpeq_epi8(now, carriage));
-        __m256i lead = _mm256_or_si256(_mm256_cmpeq_epi8(now, latin), _mm256_cmpeq_epi8(now, special));
-        __m256i ascii = _mm256_andnot_si256(_mm256_or_si256(white, _mm256_cmpgt_epi8(_mm256_setzero_si256(), now)), odd);
-        unsigned look = (unsigned)_mm256_movemask_epi8(_mm256_or_si256(ascii, lead));
-        for (; look != 0; look &= look - 1) bytes += non_text_at(text, length, at + (size_t)__builtin_ctz(look));
+        if (_mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(one, two), last)) == 0) {
+            // Line ends are in most blocks and may not cost a branch; other controls are in few.
+            __m256i first = ascii_controls(one), second = ascii_controls(two), any = _mm256_or_si256(first, second);
+            if (__builtin_expect(!_mm256_testz_si256(any, any), 0)) {
+                bytes += (size_t)__builtin_popcount((unsigned)_mm256_movemask_epi8(first));
+                bytes += (size_t)__builtin_popcount((unsigned)_mm256_movemask_epi8(second));
+            }
+            continue;
+        }
+        if (!scan_block_avx2(text, length, at, &last, &bytes)) break;
+        if (!scan_block_avx2(text, length, at + 32, &last, &bytes)) {
+            at += 32;
+            break;
+        }
+        // An end in ASCII asks nothing of the next block.
+        if (((unsigned)_mm256_movemask_epi8(last) & 0xE0000000u) == 0) last = _mm256_setzero_si256();
     }
     *non_text = bytes;
     return at;
@@ -181,9 +204,9 @@ bool apus_scan_text(const uint8_t *text, size_t length, size_t *non_text) {
     size_t at = 0;
     *non_text = 0;
 #if defined(__x86_64__)
-    if (length >= 32 && HAS_AVX2()) at = scan_blocks_avx2(text, length, non_text);
+    if (length >= 64 && HAS_AVX2()) at = scan_blocks_avx2(text, length, non_text);
 #endif
-    // What is left is shorter than a block, or begins with one that is ill-formed. Its check begins with the character
+    // What is left is shorter than two blocks, or begins with one that is ill-formed. Its check begins with the character
     // that was begun last, its count where the blocks end: they counted a character where it begins.
     size_t begin = at;
     for (int back = 0; back < 4 && begin > 0; back++) {

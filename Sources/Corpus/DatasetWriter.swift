@@ -54,7 +54,7 @@ final class DatasetWriter {
     /// Appends identities that are new, little-endian.
     func remember(_ new: [UInt64]) throws {
         guard !new.isEmpty else { return }
-        try new.map(\.littleEndian).withUnsafeBytes { try identities.write($0) }
+        try new.map { $0.littleEndian }.withUnsafeBytes { try identities.write($0) }
     }
 
     /// Flushes all to the disk and says where the files are.

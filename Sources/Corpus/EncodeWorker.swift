@@ -51,16 +51,17 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
     func process(_ batch: SourceBatch) throws -> EncodedBatch {
         // Counts belong to the batch, not to the worker: what is journalled must cover the batches before a place, no more.
         var result = EncodedBatch(counts: TokenCounts(vocabularySize: vocabularySize), after: batch.after)
-        // About what English makes; more is made room for when it comes.
-        try result.train.reserve((batch.rowGroup?.textSize ?? max(batch.bytes.count, 1 << 20)) / 4 * type.size)
+        // About what English makes, and what the encoder wants free; more is made room for when it comes.
+        try result.train.reserve((batch.rowGroup?.textSize ?? max(batch.bytes.count, 1 << 20)) / 4 * type.size + 65_536)
         result.missing = try extractor.forEachGroup(batch, buffers: buffers) { try add($0, to: &result) }
+        result.train.count(with: counter, as: type)
         result.counts.addFrequencies(of: counter)
         return result
     }
 
     private func add(_ group: [Document], to result: inout EncodedBatch) throws {
         // Together, because two texts at once are hashed twice as fast; pieces are not hashed at all.
-        let hashes = group[0].isValidation == nil ? SplitRule.hashes(of: group.lazy.map(\.text)) : []
+        let hashes = group[0].isValidation == nil ? SplitRule.hashes(of: group.map { $0.text }) : []
         var run = group[...]
         while let item = run.first?.item {
             let same = run.prefix { $0.item == item }
@@ -84,10 +85,10 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
 
     private func add(_ document: Document, isValidation: Bool, to result: inout EncodedBatch) throws {
         let isPiece = document.isValidation != nil
-        let output = isValidation ? result.val : result.train, counter = isValidation ? nil : counter
+        let output = isValidation ? result.val : result.train
         let before = output.count
         do {
-            try encode(document.text) { try output.append($0, as: type, counter: counter) }
+            try encode(document.text, into: output)
         } catch let error where !(error is CorpusError) {
             throw CorpusError.data(extractor.items[document.item].name, "\(error)")
         }
@@ -96,16 +97,21 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
         result.counts.add(document, tokens: count, isValidation: isValidation, isPiece: isPiece)
         if let endOfText, !isPiece {
             try withUnsafePointer(to: endOfText) {
-                try output.append(UnsafeBufferPointer(start: $0, count: 1), as: type, counter: counter)
+                try output.append(UnsafeBufferPointer(start: $0, count: 1), as: type)
             }
             result.counts.addEndOfText(isValidation: isValidation)
         }
     }
 
-    private func encode(_ text: UnsafeRawBufferPointer, _ body: (UnsafeBufferPointer<UInt32>) throws -> Void) throws {
-        if let pieces { return try pieces.encode(wellFormed: text, body) }
+    private func encode(_ text: UnsafeRawBufferPointer, into output: TokenBytes) throws {
+        if let pieces {
+            switch type {
+            case .uint16: return try pieces.encode(wellFormed: text, into: output)
+            case .uint32: return try pieces.encode(wellFormed: text) { try output.append($0, as: type) }
+            }
+        }
         ids.removeAll(keepingCapacity: true)
         try encoder.encode(text, into: &ids)
-        try ids.withUnsafeBufferPointer(body)
+        try ids.withUnsafeBufferPointer { try output.append($0, as: type) }
     }
 }

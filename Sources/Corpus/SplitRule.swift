@@ -24,11 +24,11 @@ package struct SplitRule: Sendable {
 
     /// Two 64-bit numbers of a text: one for the split, an independent one to find duplicates.
     package static func hashes(of text: UnsafeRawBufferPointer) -> (split: UInt64, identity: UInt64) {
-        hashes(of: CollectionOfOne(text))[0]
+        hashes(of: [text])[0]
     }
 
     /// The same of several texts, in order; faster than one by one.
-    package static func hashes(of texts: some Collection<UnsafeRawBufferPointer>) -> [(split: UInt64, identity: UInt64)] {
+    package static func hashes(of texts: [UnsafeRawBufferPointer]) -> [(split: UInt64, identity: UInt64)] {
         let digests = SHA256.digests(of: texts)
         return digests.withUnsafeBytes { bytes in
             func number(_ at: Int) -> UInt64 { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) }

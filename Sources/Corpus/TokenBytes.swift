@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 import CTokenization
 import Foundation
+import Tokenization
 
 /// Bytes of ids that a worker makes and the thread that writes reads; written once, in place.
 // SAFETY: one thread at a time; the pipeline hands it on with a lock between.
-final class TokenBytes: @unchecked Sendable {
+final class TokenBytes: NarrowOutput, @unchecked Sendable {
     private var base: UnsafeMutableRawPointer?
     private var capacity = 0
     private(set) var count = 0
@@ -27,21 +28,34 @@ final class TokenBytes: @unchecked Sendable {
         capacity = size
     }
 
-    /// Appends ids as little-endian numbers of the type, counting them when a counter is given.
-    func append(_ ids: UnsafeBufferPointer<UInt32>, as type: TokenType, counter: IdCounter?) throws {
+    func room(for ids: Int) throws -> UnsafeMutablePointer<UInt16> {
+        try reserve(ids * 2)
+        guard let base else { throw CorpusError(.data, "no memory for tokens; use fewer workers") }
+        return (base + count).assumingMemoryBound(to: UInt16.self)
+    }
+
+    func keep(_ ids: Int) { count += ids * 2 }
+
+    /// Appends ids as little-endian numbers of the type.
+    func append(_ ids: UnsafeBufferPointer<UInt32>, as type: TokenType) throws {
         try reserve(ids.count * type.size)
-        guard let base else { return }
+        guard let base, let start = ids.baseAddress else { return }
         let target = base + count
         // The machines that Apus runs on are little-endian.
         switch type {
-        case .uint16:
-            let words = target.assumingMemoryBound(to: UInt16.self)
-            if let counter { counter.store16(ids, words) } else { apus_narrow_ids(ids.baseAddress, ids.count, words) }
-        case .uint32:
-            if let start = ids.baseAddress { target.copyMemory(from: start, byteCount: ids.count * 4) }
-            counter?.add(ids)
+        case .uint16: apus_narrow_ids(start, ids.count, target.assumingMemoryBound(to: UInt16.self))
+        case .uint32: target.copyMemory(from: start, byteCount: ids.count * 4)
         }
         count += ids.count * type.size
+    }
+
+    /// Counts what was appended.
+    func count(with counter: IdCounter, as type: TokenType) {
+        guard let base else { return }
+        switch type {
+        case .uint16: counter.add(UnsafeBufferPointer(start: base.assumingMemoryBound(to: UInt16.self), count: count / 2))
+        case .uint32: counter.add(UnsafeBufferPointer(start: base.assumingMemoryBound(to: UInt32.self), count: count / 4))
+        }
     }
 }
 
@@ -61,12 +75,8 @@ final class IdCounter {
 
     deinit { apus_id_counter_destroy(handle) }
 
+    func add(_ ids: UnsafeBufferPointer<UInt16>) { apus_id_counter_add16(handle, ids.baseAddress, ids.count) }
     func add(_ ids: UnsafeBufferPointer<UInt32>) { apus_id_counter_add(handle, ids.baseAddress, ids.count) }
-
-    /// Counts ids and writes their low 16 bits.
-    func store16(_ ids: UnsafeBufferPointer<UInt32>, _ target: UnsafeMutablePointer<UInt16>) {
-        apus_id_counter_store16(handle, ids.baseAddress, ids.count, target)
-    }
 
     /// Adds the counts to totals by id, which get a place for each, and begins again at 0.
     func take(into totals: inout [Int]) {

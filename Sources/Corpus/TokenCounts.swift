@@ -23,7 +23,7 @@ struct PackedIntegers: Codable, Sendable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        try container.encode(values.map(\.littleEndian).withUnsafeBytes { Data($0) })
+        try container.encode(values.map { $0.littleEndian }.withUnsafeBytes { Data($0) })
     }
 
     /// Adds element by element; the longer one decides the length.

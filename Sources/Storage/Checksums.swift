@@ -34,8 +34,8 @@ public struct SHA256: Sendable {
     }
 
     /// The digests of several texts, 32 bytes each, one after the other; faster than one by one.
-    package static func digests(of texts: some Collection<UnsafeRawBufferPointer>) -> [UInt8] {
-        let starts = texts.map(\.baseAddress), lengths = texts.map(\.count)
+    package static func digests(of texts: [UnsafeRawBufferPointer]) -> [UInt8] {
+        let starts = texts.map { $0.baseAddress }, lengths = texts.map { $0.count }
         return [UInt8](unsafeUninitializedCapacity: 32 * starts.count) { digests, count in
             apus_sha256_many(starts, lengths, starts.count, digests.baseAddress)
             count = 32 * starts.count

@@ -108,31 +108,54 @@ package final class BPEEncoder: PieceEncoder {
         try encode(text, isWellFormed: true, body)
     }
 
-    private typealias Body = (UnsafeBufferPointer<UInt32>) throws -> Void
+    package func encode(wellFormed text: UnsafeRawBufferPointer, into output: any NarrowOutput) throws {
+        try encode(text, isWellFormed: true, .narrow(output))
+    }
 
-    private func encode(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ body: Body) throws {
+    /// Where ids go.
+    private enum Output {
+        case pieces((UnsafeBufferPointer<UInt32>) throws -> Void)
+        case narrow(any NarrowOutput)
+
+        func put(_ id: UInt32) throws {
+            switch self {
+            case .pieces(let body): try withUnsafePointer(to: id) { try body(UnsafeBufferPointer(start: $0, count: 1)) }
+            case .narrow(let output):
+                try output.room(for: 1).pointee = UInt16(truncatingIfNeeded: id)
+                output.keep(1)
+            }
+        }
+    }
+
+    private func encode(
+        _ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ body: (UnsafeBufferPointer<UInt32>) throws -> Void
+    ) throws {
+        try withoutActuallyEscaping(body) { try encode(text, isWellFormed: isWellFormed, .pieces($0)) }
+    }
+
+    private func encode(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ output: Output) throws {
         // U+0300 is the first character that NFC may change or move; it and all later ones begin with CC or more.
         if tokenizer.model.composes, text.contains(where: { $0 >= 0xCC }) {
             let composed = Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
-            try composed.withUnsafeBytes { try encodeComposed($0, isWellFormed: true, body) }
+            try composed.withUnsafeBytes { try encodeComposed($0, isWellFormed: true, output) }
         } else {
-            try encodeComposed(text, isWellFormed: isWellFormed, body)
+            try encodeComposed(text, isWellFormed: isWellFormed, output)
         }
     }
 
-    private func encodeComposed(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ body: Body) throws {
-        guard let finder else { return try encodePlain(text, isWellFormed: isWellFormed, body) }
+    private func encodeComposed(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ output: Output) throws {
+        guard let finder else { return try encodePlain(text, isWellFormed: isWellFormed, output) }
         var at = 0
         // Added tokens are whole characters: what lies between them is as well-formed as the text.
         while let (range, id) = finder.next(in: text, from: at) {
-            try encodePlain(UnsafeRawBufferPointer(rebasing: text[at..<range.lowerBound]), isWellFormed: isWellFormed, body)
-            try withUnsafePointer(to: id) { try body(UnsafeBufferPointer(start: $0, count: 1)) }
+            try encodePlain(UnsafeRawBufferPointer(rebasing: text[at..<range.lowerBound]), isWellFormed: isWellFormed, output)
+            try output.put(id)
             at = range.upperBound
         }
-        try encodePlain(UnsafeRawBufferPointer(rebasing: text[at...]), isWellFormed: isWellFormed, body)
+        try encodePlain(UnsafeRawBufferPointer(rebasing: text[at...]), isWellFormed: isWellFormed, output)
     }
 
-    private func encodePlain(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ body: Body) throws {
+    private func encodePlain(_ text: UnsafeRawBufferPointer, isWellFormed: Bool, _ output: Output) throws {
         guard let base = text.baseAddress, !text.isEmpty else { return }
         guard let handle else { throw TokenizerError.outOfMemory }
         if isWellFormed {
@@ -140,11 +163,19 @@ package final class BPEEncoder: PieceEncoder {
         } else if apus_encoder_start(handle, base, text.count) != 0 {
             throw TokenizerError.outOfMemory
         }
+        let capacity = Int(APUS_ENCODE_CAPACITY)
         while true {
-            let count = apus_encoder_next(handle, buffer, Int(APUS_ENCODE_CAPACITY))
+            let count: Int
+            switch output {
+            case .pieces(let body):
+                count = apus_encoder_next(handle, buffer, capacity)
+                if count > 0 { try body(UnsafeBufferPointer(start: buffer, count: count)) }
+            case .narrow(let narrow):
+                count = apus_encoder_next16(handle, try narrow.room(for: capacity), capacity)
+                if count > 0 { narrow.keep(count) }
+            }
             if count < 0 { throw TokenizerError.outOfMemory }
             if count == 0 { return }
-            try body(UnsafeBufferPointer(start: buffer, count: count))
         }
     }
 }

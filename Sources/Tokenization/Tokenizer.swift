@@ -29,8 +29,22 @@ public protocol TokenEncoder: AnyObject {
     func encode(_ text: UnsafeRawBufferPointer, into ids: inout [UInt32]) throws
 }
 
+/// Where ids of 16 bits are put as they are made.
+package protocol NarrowOutput: AnyObject {
+    /// The place of the next ids, with room for so many.
+    func room(for ids: Int) throws -> UnsafeMutablePointer<UInt16>
+    /// Keeps so many ids that were put there.
+    func keep(_ ids: Int)
+}
+
 /// An encoder that gives ids where they lie, for callers that put them somewhere else anyway.
 package protocol PieceEncoder: TokenEncoder {
+    /// Puts the ids of a text, in order, into an output of 16 bits an id, which the vocabulary must fit.
+    ///
+    /// - Parameter text: well-formed UTF-8, which is not checked again.
+    /// - Throws: `TokenizerError`; what the output throws.
+    func encode(wellFormed text: UnsafeRawBufferPointer, into output: any NarrowOutput) throws
+
     /// Gives the ids of a text, in order and in pieces that are valid during the call of `body`.
     ///
     /// - Parameter text: well-formed UTF-8, which is not checked again.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Foundation
+import Testing
 import Tokenization
 
 /// A small generator with a seed (SplitMix64), so that every run draws the same.
@@ -63,10 +64,41 @@ func sampleTokenizer(size: Int = 320) throws -> BPETokenizer {
 }
 
 extension TokenEncoder {
+    /// The ids of a text. Where the encoder has other ways to give them, these must give the same.
     func ids(_ bytes: [UInt8]) throws -> [UInt32] {
         var ids: [UInt32] = []
         try bytes.withUnsafeBytes { try encode($0, into: &ids) }
+        guard let pieces = self as? any PieceEncoder, String(validating: bytes, as: UTF8.self) != nil else { return ids }
+        let narrow = NarrowIds()
+        var whole: [UInt32] = []
+        try bytes.withUnsafeBytes { text in
+            try pieces.encode(wellFormed: text) { whole.append(contentsOf: $0) }
+            try pieces.encode(wellFormed: text, into: narrow)
+        }
+        #expect(whole == ids)
+        #expect(narrow.ids == ids.map { UInt16(truncatingIfNeeded: $0) })
         return ids
+    }
+}
+
+/// Collects ids of 16 bits; what lies behind the room it gave is looked at.
+final class NarrowIds: NarrowOutput {
+    private(set) var ids: [UInt16] = []
+    private var buffer = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: 0)
+    private static let behind: UInt16 = 0xA5C3
+
+    deinit { buffer.deallocate() }
+
+    func room(for count: Int) throws -> UnsafeMutablePointer<UInt16> {
+        buffer.deallocate()
+        buffer = .allocate(capacity: count + 8)
+        buffer.initialize(repeating: Self.behind)
+        return try #require(buffer.baseAddress)
+    }
+
+    func keep(_ count: Int) {
+        #expect(buffer.suffix(8).allSatisfy { $0 == Self.behind })
+        ids += buffer[..<count]
     }
 }
 

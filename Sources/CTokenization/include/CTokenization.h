@@ -41,8 +41,7 @@ typedef struct apus_id_counter apus_id_counter;
 apus_id_counter *apus_id_counter_create(size_t size);
 void apus_id_counter_destroy(apus_id_counter *c);
 void apus_id_counter_add(apus_id_counter *c, const uint32_t *ids, size_t n);
-/// Counts the ids and writes the low 16 bits of each.
-void apus_id_counter_store16(apus_id_counter *c, const uint32_t *ids, size_t n, uint16_t *out);
+void apus_id_counter_add16(apus_id_counter *c, const uint16_t *ids, size_t n);
 /// totals[id] += the count of each of the `size` ids, which begin again at 0.
 void apus_id_counter_take(apus_id_counter *c, uint64_t *totals);
 
@@ -117,6 +116,9 @@ void apus_encoder_start_well_formed(apus_encoder *e, const uint8_t *text, size_t
 
 /// Writes the next ids. Returns their number, 0 at the end of the text, -1 when memory ran out.
 ptrdiff_t apus_encoder_next(apus_encoder *e, uint32_t *ids, size_t capacity);
+
+/// The same with the low 16 bits of each id; for a vocabulary of at most 65536. One text may be taken by both in turn.
+ptrdiff_t apus_encoder_next16(apus_encoder *e, uint16_t *ids, size_t capacity);
 
 /// Bytes that the cache holds now.
 size_t apus_encoder_cache_bytes(const apus_encoder *e);
