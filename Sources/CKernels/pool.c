@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -28,14 +29,20 @@ typedef struct {
     _Atomic uint32_t sleepers;
 } signal_t;
 
+/// The last task whose share of this number was taken by some thread.
+typedef struct {
+    _Alignas(128) _Atomic uint32_t round;
+} share_t;
+
 struct apus_pool {
     signal_t round;  // increased once a task; workers wait for it
-    signal_t busy;   // workers that have not finished the task
+    signal_t busy;   // shares of the task that are not done
     _Alignas(128) apus_task_t task;
     void *context;
     int threads;
-    int stop;
+    _Atomic int stop;
     worker_t *workers;
+    share_t *shares;  // one a thread
 };
 
 static void pause_cpu(void) {
@@ -65,16 +72,34 @@ static void wait_change(signal_t *signal, uint32_t value) {
     atomic_fetch_sub(&signal->sleepers, 1);
 }
 
+/// Does a share of a task unless somebody has taken it. Every share of every task is taken once, so one of this task is free
+/// exactly while its number is that of the task before: a thread that comes late finds nothing and harms nothing.
+static bool take(apus_pool_t *pool, uint32_t round, int share) {
+    uint32_t before = round - 1;
+    if (!atomic_compare_exchange_strong(&pool->shares[share].round, &before, round)) return false;
+    pool->task(pool->context, share, pool->threads);
+    if (atomic_fetch_sub(&pool->busy.value, 1) == 1) wake(&pool->busy);
+    return true;
+}
+
+/// Does this thread's share, and then those of threads that have not come: another program may have their cores.
+static void take_shares(apus_pool_t *pool, uint32_t round, int thread) {
+    for (int i = 0; i < pool->threads; i++) {
+        const int share = (thread + i) % pool->threads;
+        // Looking is cheap and taking is not: most shares are taken when a thread has done its own.
+        if (i == 0 || atomic_load_explicit(&pool->shares[share].round, memory_order_relaxed) == round - 1) take(pool, round, share);
+    }
+}
+
 static void *work(void *argument) {
     worker_t *me = argument;
     apus_pool_t *pool = me->pool;
     uint32_t seen = 0;
     for (;;) {
         wait_change(&pool->round, seen);
-        seen++;
-        if (pool->stop) return NULL;
-        pool->task(pool->context, me->thread, pool->threads);
-        if (atomic_fetch_sub(&pool->busy.value, 1) == 1) wake(&pool->busy);
+        seen = atomic_load_explicit(&pool->round.value, memory_order_acquire);
+        if (atomic_load_explicit(&pool->stop, memory_order_relaxed)) return NULL;
+        take_shares(pool, seen, me->thread);
     }
 }
 
@@ -84,10 +109,12 @@ apus_pool_t *apus_pool_create(int threads) {
     if (pool == NULL) return NULL;
     *pool = (apus_pool_t){.threads = 1};
     pool->workers = aligned_alloc(128, sizeof(worker_t) * (size_t)threads);
-    if (pool->workers == NULL) {
-        free(pool);
+    pool->shares = aligned_alloc(128, sizeof(share_t) * (size_t)threads);
+    if (pool->workers == NULL || pool->shares == NULL) {
+        apus_pool_destroy(pool);
         return NULL;
     }
+    for (int i = 0; i < threads; i++) atomic_init(&pool->shares[i].round, 0);
     for (int i = 1; i < threads; i++) {
         pool->workers[i] = (worker_t){.pool = pool, .thread = i};
         if (pthread_create(&pool->workers[i].id, NULL, work, &pool->workers[i]) != 0) {
@@ -101,11 +128,12 @@ apus_pool_t *apus_pool_create(int threads) {
 
 void apus_pool_destroy(apus_pool_t *pool) {
     if (pool == NULL) return;
-    pool->stop = 1;
+    atomic_store(&pool->stop, 1);
     atomic_fetch_add(&pool->round.value, 1);
     wake(&pool->round);
     for (int i = 1; i < pool->threads; i++) pthread_join(pool->workers[i].id, NULL);
     free(pool->workers);
+    free(pool->shares);
     free(pool);
 }
 
@@ -131,10 +159,10 @@ void apus_pool_run(apus_pool_t *pool, apus_task_t task, void *context) {
     }
     pool->task = task;
     pool->context = context;
-    atomic_store_explicit(&pool->busy.value, (uint32_t)pool->threads - 1, memory_order_relaxed);
-    atomic_fetch_add(&pool->round.value, 1);
+    atomic_store_explicit(&pool->busy.value, (uint32_t)pool->threads, memory_order_relaxed);
+    const uint32_t round = atomic_fetch_add(&pool->round.value, 1) + 1;
     wake(&pool->round);
-    task(context, 0, pool->threads);
+    take_shares(pool, round, 0);
     uint32_t left;
     while ((left = atomic_load_explicit(&pool->busy.value, memory_order_acquire)) != 0) wait_change(&pool->busy, left);
 }

@@ -5,8 +5,9 @@
 
 typedef struct apus_pool apus_pool_t;
 
-/// What each of `threads` threads runs; `thread` counts from 0. The split of the work depends on these two numbers alone,
-/// so that results are the same from run to run.
+/// One of the `threads` shares of a task; `thread` counts from 0. Usually the thread of that number does it, but one that is not
+/// there, because another program has its core, finds it done by those that are. A share never waits for another one. The split of the
+/// work depends on these two numbers alone, so that results are the same from run to run.
 typedef void (*apus_task_t)(void *context, int thread, int threads);
 
 /// Starts a pool of `threads` threads, the caller of `apus_pool_run` being one of them. NULL when threads cannot be had.
@@ -14,7 +15,7 @@ apus_pool_t *apus_pool_create(int threads);
 void apus_pool_destroy(apus_pool_t *pool);
 int apus_pool_threads(const apus_pool_t *pool);
 
-/// Runs the task on all threads and returns when all have ended. One caller at a time; allocates nothing.
+/// Runs all shares of the task and returns when they are done. One caller at a time; allocates nothing.
 void apus_pool_run(apus_pool_t *pool, apus_task_t task, void *context);
 
 /// The same for a task that one thread would take about `nanoseconds` for: a short one runs on the calling thread alone, with
