@@ -139,7 +139,8 @@ struct VocabularyBuilder {
     /// - Throws: `TokenizerError` when one of the three tokens is not in the vocabulary.
     mutating func addMerge(_ pair: TokenPair) throws {
         try pair.bytes.withUnsafeBufferPointer { bytes in
-            let left = UnsafeBufferPointer(rebasing: bytes[..<pair.cut]), right = UnsafeBufferPointer(rebasing: bytes[pair.cut...])
+            let left = UnsafeBufferPointer(rebasing: bytes[..<pair.cut])
+            let right = UnsafeBufferPointer(rebasing: bytes[pair.cut...])
             guard let first = index.find(left), let second = index.find(right), let result = index.find(bytes) else {
                 let missing = [left, right, bytes].first { index.find($0) == nil } ?? bytes
                 throw TokenizerError(

@@ -59,7 +59,8 @@ enum SlowTokenizerFiles {
         for member in configuration?["added_tokens_decoder"]?.members ?? [] {
             guard let id = UInt32(member.key), id < 1 << 24, let content = member.value["content"]?.text, !content.isEmpty else {
                 throw TokenizerError(
-                    .badFile, "'\(folder)/tokenizer_config.json': added token '\(member.key.prefix(40))' has no valid id and content")
+                    .badFile,
+                    "'\(folder)/tokenizer_config.json': added token '\(member.key.prefix(40))' has no valid id and content")
             }
             let isSpecial = member.value["special"]?.flag ?? false
             for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && member.value[key]?.flag == true {

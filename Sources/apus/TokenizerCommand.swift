@@ -13,7 +13,7 @@ struct TokenizerCommand: ParsableCommand {
 
     /// Which tokenizer a subcommand uses.
     struct Choice: ParsableArguments {
-        @Option(help: "gpt2, or a tokenizer.json, a .tiktoken file, a vocab.bpe, a vocab.json beside its merges.txt, or a folder with one of them.")
+        @Option(help: "gpt2, or a tokenizer.json, *.tiktoken, vocab.bpe or vocab.json (with merges.txt), or their folder.")
         var tokenizer = "gpt2"
         @Option(help: "A folder with GPT-2's vocab.bpe and encoder.json.")
         var vocab: String?

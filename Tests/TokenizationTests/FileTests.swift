@@ -79,13 +79,14 @@ import Tokenization
         #expect(try again.tokenizerJSON() == loaded.tokenizerJSON())
     }
 
-    @Test(arguments: [
-        ("{\"tokenizer_class\": \"LlamaTokenizer\"}", nil, "LlamaTokenizer"),
-        ("{\"tokenizer_class\": \"GPT2Tokenizer\", \"add_prefix_space\": true}", nil, "add_prefix_space"),
-        ("{\"added_tokens_decoder\": {\"x\": {\"content\": \"<a>\"}}}", nil, "'x'"),
-        ("{\"added_tokens_decoder\": {\"400\": {\"content\": \"<a>\", \"lstrip\": true}}}", nil, "lstrip"),
-        ("{}", "{\"<a>\": -1}", "'<a>'"), ("[", nil, "not valid JSON"),
-    ] as [(String, String?, String)])
+    @Test(
+        arguments: [
+            ("{\"tokenizer_class\": \"LlamaTokenizer\"}", nil, "LlamaTokenizer"),
+            ("{\"tokenizer_class\": \"GPT2Tokenizer\", \"add_prefix_space\": true}", nil, "add_prefix_space"),
+            ("{\"added_tokens_decoder\": {\"x\": {\"content\": \"<a>\"}}}", nil, "'x'"),
+            ("{\"added_tokens_decoder\": {\"400\": {\"content\": \"<a>\", \"lstrip\": true}}}", nil, "lstrip"),
+            ("{}", "{\"<a>\": -1}", "'<a>'"), ("[", nil, "not valid JSON"),
+        ] as [(String, String?, String)])
     func slowTokenizersThatAreNotUnderstoodAreRefused(configuration: String, added: String?, named: String) throws {
         try writeSlow(configuration, added: added)
         let error = #expect(throws: TokenizerError.self) { try loader.load(spec: folder.path) }
@@ -287,7 +288,8 @@ import Tokenization
         #expect(
             message { try loader.load(spec: "nothing/here") }
                 == "there is no tokenizer 'nothing/here'; give 'gpt2', or the path of a "
-                + "tokenizer.json, a .tiktoken file, a vocab.bpe, a vocab.json beside its merges.txt, or a folder with one of them")
+                + "tokenizer.json, a .tiktoken file, a vocab.bpe, a vocab.json beside its merges.txt, or a folder with one of them"
+        )
         let empty = folder.path
         #expect(
             message { try loader.load(spec: empty) }
