@@ -105,11 +105,11 @@ public final class Trainer {
         }
     }
 
-    /// Runs to `max_iters`, or until `stop` says so between two updates.
+    /// Runs to `max_iters`, or until `stop` says so. An update that it stops is as if it had never begun.
     ///
     /// - Parameters:
     ///   - session: where checkpoints go; nil keeps nothing
-    ///   - stop: asked between updates and between micro-batches of an evaluation
+    ///   - stop: asked between the micro-batches of updates and evaluations
     ///   - observe: gets every event in order
     /// - Throws: `TrainingError` when the numbers stay broken, `FileError` when a checkpoint cannot be written, what happened to
     ///   the device when it failed; checkpoints written before stay valid.
@@ -141,12 +141,12 @@ public final class Trainer {
                 lastSave = clock.now
             }
             if isEvaluationDue, try evaluate(session, stop: stop, observe) { lastSave = clock.now }
-            if stop() {
+            let isStopped = stop()
+            if !isStopped, step >= config.maxIters { return .completed }
+            guard !isStopped, let event = try update(saving: session?.saving.isBusy ?? false, stop: stop) else {
                 try save(session, wait: true, observe)
                 return .interrupted
             }
-            if step >= config.maxIters { return .completed }
-            let event = try update(saving: session?.saving.isBusy ?? false)
             try observe(event)
             try judge(event, session, observe)
         }
@@ -159,8 +159,11 @@ public final class Trainer {
     /// A device that works ahead gets the first micro-batch of the next update before this one's numbers are read, so that it
     /// computes while they are judged and told. That touches no weight: forward and backward only read them, and whatever the
     /// verdict is, it comes before the next update of the weights is enqueued.
-    /// - Parameter saving: whether a checkpoint is being written meanwhile
-    func update(saving: Bool = false) throws -> RunEvent {
+    /// - Parameters:
+    ///   - saving: whether a checkpoint is being written meanwhile
+    ///   - stop: asked between micro-batches, of which an update may have many, each of many seconds
+    /// - Returns: nil when it was stopped before it changed anything.
+    func update(saving: Bool = false, stop: () -> Bool = { false }) throws -> RunEvent? {
         let rate = schedule.rate(step) * history.rateFactor
         // One that was begun counts from the numbers of the update before it, as the device did.
         let start = begun?.since ?? clock.now
@@ -168,6 +171,8 @@ public final class Trainer {
         if begun == nil { waited += try beginUpdate() }
         begun = nil
         for micro in stride(from: communicator.rank, to: config.gradientAccumulationSteps, by: communicator.size).dropFirst() {
+            // Of several processes all have to stop at the same place, which only the end of an update is.
+            if communicator.size == 1, stop() { return nil }
             waited += try enqueue(micro)
         }
         if communicator.size > 1 {

@@ -47,6 +47,33 @@ import Training
         }
     }
 
+    /// An update of many micro-batches may take minutes; a stop does not wait for its end, and what was computed of it is dropped.
+    @Test func aRunStoppedInsideAnUpdateGoesOnFromTheOneBefore() throws {
+        let bench = try Workbench()
+        func config(_ name: String) -> RunConfig {
+            bench.config {
+                $0.outDir = bench.folder(name)
+                $0.gradientAccumulationSteps = 5
+                $0.dropout = 0.1
+                $0.evalInterval = 1000
+            }
+        }
+        let whole = try bench.start(config("whole"))
+        var stopped: Set<Int> = []
+        // Five questions an update: one before it and one before each micro-batch but the first.
+        for question in 16...21 {
+            let name = "parts-\(question)"
+            let first = try bench.start(config(name), stopAtQuestion: question)
+            #expect(first.outcome == .interrupted)
+            stopped.insert(first.trainer.step)
+            let second = try bench.resume(bench.folder(name))
+            #expect(second.outcome == .completed)
+            #expect(first.losses.merging(second.losses) { $1 } == whole.losses)
+            #expect(try second.weights() == whole.weights())
+        }
+        #expect(stopped.count == 2)
+    }
+
     @Test func aRunKilledBeforeItsFirstCheckpointStartsAgain() throws {
         let bench = try Workbench()
         let whole = try bench.start(bench.config { $0.outDir = bench.folder("whole") })

@@ -73,13 +73,15 @@ struct Workbench {
         RunRecord(version: "test", created: "2026-01-01T00:00:00.000Z", command: ["test"], config: config, data: nil)
     }
 
-    /// Runs from the start, stopping after `stopAfter` updates when given.
-    func start(_ config: RunConfig, threads: Int = 2, stopAfter: Int? = nil, calls: FileCalls = .system) throws -> Result {
+    /// Runs from the start, stopping after `stopAfter` updates when given, or where the trainer asked for the `stopAtQuestion`th time.
+    func start(
+        _ config: RunConfig, threads: Int = 2, stopAfter: Int? = nil, stopAtQuestion: Int? = nil, calls: FileCalls = .system
+    ) throws -> Result {
         let setup = try RunSetup(config)
         let trainer = try Trainer(setup, backend: try CPUBackend(threads: threads))
         trainer.initialize()
         let session = try RunSession.create(config.outDir, record: Self.record(setup.config), calls: calls)
-        return try drive(trainer, session, stopAfter: stopAfter)
+        return try drive(trainer, session, stopAfter: stopAfter, stopAtQuestion: stopAtQuestion)
     }
 
     func resume(
@@ -99,11 +101,13 @@ struct Workbench {
         return try drive(trainer, resumption.session, stopAfter: stopAfter)
     }
 
-    private func drive(_ trainer: Trainer, _ session: RunSession, stopAfter: Int?) throws -> Result {
-        var events: [RunEvent] = []
-        let outcome = try trainer.run(session: session, stop: { stopAfter.map { trainer.step >= $0 } ?? false }) {
-            events.append(try session.log($0))
+    private func drive(_ trainer: Trainer, _ session: RunSession, stopAfter: Int?, stopAtQuestion: Int? = nil) throws -> Result {
+        var events: [RunEvent] = [], questions = 0
+        func stop() -> Bool {
+            questions += 1
+            return stopAfter.map { trainer.step >= $0 } ?? stopAtQuestion.map { questions >= $0 } ?? false
         }
+        let outcome = try trainer.run(session: session, stop: stop) { events.append(try session.log($0)) }
         return Result(trainer: trainer, events: events, outcome: outcome)
     }
 }
