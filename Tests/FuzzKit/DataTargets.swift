@@ -14,7 +14,8 @@ public enum DataTargets {
         FuzzTarget("decompressor", decompressor), FuzzTarget("jsonl", jsonLines), FuzzTarget("text", plainText),
         FuzzTarget("token-file", tokenFile), FuzzTarget("dataset", dataset), FuzzTarget("dataset-part", datasetPart),
         FuzzTarget("tokenizer-json", longest: 16384, tokenizerJSON), FuzzTarget("gpt2-files", longest: 16384, gpt2Files),
-        FuzzTarget("tiktoken", longest: 8192, tiktoken), FuzzTarget("nanogpt-meta", nanoGPTMeta),
+        FuzzTarget("slow-tokenizer", longest: 16384, slowTokenizer), FuzzTarget("tiktoken", longest: 8192, tiktoken),
+        FuzzTarget("nanogpt-meta", nanoGPTMeta),
     ]
 
     /// Footer, pages, codecs: every column that can be read, in every row group.
@@ -159,6 +160,19 @@ public enum DataTargets {
         let path = try folder.write("vocab.bpe", files[0])
         if files[1].isEmpty { unlink(folder("encoder.json")) } else { try folder.write("encoder.json", files[1]) }
         try exercise(TokenizerLoader(environment: [:]).load(spec: path))
+    }
+
+    /// The files that transformers saves of a tokenizer written in Python; the last two may be missing.
+    private static func slowTokenizer(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
+        let files = pieces(input, 4)
+        for (name, bytes) in zip(["merges.txt", "vocab.json", "tokenizer_config.json", "added_tokens.json"], files) {
+            if bytes.isEmpty, name.hasSuffix("s.json") || name.hasSuffix("config.json") {
+                unlink(folder(name))
+            } else {
+                try folder.write(name, bytes)
+            }
+        }
+        try exercise(TokenizerLoader(environment: [:]).load(spec: folder("merges.txt")))
     }
 
     private static func tiktoken(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {

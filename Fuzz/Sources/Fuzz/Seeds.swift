@@ -115,6 +115,13 @@ enum Seeds {
         let lines = "#version: 0.2\n" + merges.joined(separator: "\n") + "\n"
         try save(root, "gpt2-files", "merges", lines)
         try save(root, "gpt2-files", "both", Array(lines.utf8) + [0xFF] + Array(vocabulary))
+        let next = bpe.vocabularySize
+        let configuration = """
+            {"tokenizer_class": "Qwen2Tokenizer", "add_prefix_space": false,
+             "added_tokens_decoder": {"\(next)": {"content": "<|im_end|>", "special": true, "lstrip": false}}}
+            """
+        let slow = [Array(lines.utf8), Array(vocabulary), Array(configuration.utf8), Array("{\"<tool>\": \(next + 1)}".utf8)]
+        try save(root, "slow-tokenizer", "qwen2", Array(slow.joined(separator: [0xFF])))
         let tokens = (0..<256).map { [UInt8($0)] } + ["th", "the", " th", "an"].map { Array($0.utf8) }
         let ranks = tokens.enumerated().map { "\(Data($1).base64EncodedString()) \($0)\n" }.joined()
         // {"vocab_size": 2, "itos": {0: "b", 1: "\n"}}, as pickle protocol 2 has it.
