@@ -90,6 +90,13 @@ static const uint64_t key_mask[SHORT_KEY + 1][2] = {
     HIGH(0), HIGH(1), HIGH(2), HIGH(3), HIGH(4), HIGH(5), HIGH(6), HIGH(7),
 };
 
+/// The bytes of a word that ends less than 16 bytes before the text does. Not inlined: the compiler would join this copy with
+/// the usual one of 16 bytes into a call for every word.
+static __attribute__((noinline)) void load_at_end(const uint8_t *word, size_t length, uint64_t bytes[2]) {
+    bytes[0] = bytes[1] = 0;
+    memcpy(bytes, word, length);
+}
+
 /// Fetches the next words and makes their keys. False at the end of the text.
 static bool refill(apus_encoder *e) {
     // The last start of the batch before is the first of this one; at first there is none.
@@ -98,22 +105,29 @@ static bool refill(apus_encoder *e) {
     size_t n = apus_splitter_next(&e->splitter, e->starts + kept, BATCH + 1 - kept);
     e->word = 0;
     e->words = n == 0 || n + kept < 2 ? 0 : n + kept - 1;
-    for (size_t i = 0; i < e->words; i++) {
-        size_t start = e->starts[i], length = e->starts[i + 1] - start;
-        e->key[i][1] = 0;
-        if (length > SHORT_KEY) continue;
-        uint64_t bytes[2] = {0, 0};
-        if (e->length - start >= 16) {
-            memcpy(bytes, e->text + start, 16);
-        } else {
-            memcpy(bytes, e->text + start, length);
+    const uint8_t *const text = e->text;
+    const size_t words = e->words, text_length = e->length, mask = e->cache.short_slots - 1;
+    const apus_short_slot *const shorts = e->cache.shorts;
+    for (size_t i = 0; i < words; i++) {
+        const size_t start = e->starts[i], length = e->starts[i + 1] - start;
+        if (length > SHORT_KEY) {
+            e->key[i][1] = 0;
+            continue;
         }
-        e->key[i][0] = bytes[0] & key_mask[length][0];
-        e->key[i][1] = (bytes[1] & key_mask[length][1]) | (uint64_t)length << 56;
-        e->hash[i] = short_hash(e->key[i]);
-        __builtin_prefetch(&e->cache.shorts[e->hash[i] & (e->cache.short_slots - 1)]);
+        uint64_t bytes[2];
+        if (__builtin_expect(text_length - start >= 16, 1)) {
+            memcpy(&bytes[0], text + start, 8);
+            memcpy(&bytes[1], text + start + 8, 8);
+        } else {
+            load_at_end(text + start, length, bytes);
+        }
+        const uint64_t key[2] = {bytes[0] & key_mask[length][0],
+                                 (bytes[1] & key_mask[length][1]) | (uint64_t)length << 56};
+        const uint64_t hash = short_hash(key);
+        e->key[i][0] = key[0], e->key[i][1] = key[1], e->hash[i] = hash;
+        __builtin_prefetch(&shorts[hash & mask]);
     }
-    return e->words > 0;
+    return words > 0;
 }
 
 /// Encodes one word without the cache.
