@@ -65,6 +65,7 @@ typedef struct {
     size_t length, at;
     apus_split split;
     bool done;
+    bool portable;  ///< set after the start: only instructions that every such CPU has, to test those too
     // What the GPT-2 splitter carries from one block of 64 bytes to the next; see split_gpt2.c.
     uint64_t last_class[4], tail_class[4], tail_continuation, pending_set, pending_clear, last_blank;
 } apus_splitter;
