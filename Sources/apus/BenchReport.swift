@@ -11,7 +11,7 @@ struct BenchReport {
     func lines() -> [String] { ceilings() + products() + step() + generation() }
 
     private func row(_ name: String, _ values: String...) -> String {
-        name.padding(toLength: 44, withPad: " ", startingAt: 0)
+        name.padding(toLength: 48, withPad: " ", startingAt: 0)
             + values.map { String(repeating: " ", count: max(0, 12 - $0.count)) + $0 }.joined()
     }
 
@@ -35,10 +35,11 @@ struct BenchReport {
     }
 
     private func products() -> [String] {
-        [row("products", "GFLOP/s", "of matmul", "of registers")]
+        [row("products", "GFLOP/s", "of matmul", "of regs")]
             + result.products.map {
                 row(
-                    "  \($0.name) \($0.k) -> \($0.n), \($0.kind)", gflops($0.flopsPerSecond),
+                    "  \($0.name) \($0.k) -> \($0.n), \($0.kind.replacingOccurrences(of: "gradient", with: "grad"))",
+                    gflops($0.flopsPerSecond),
                     share($0.flopsPerSecond, of: result.matmulFlops),
                     share($0.flopsPerSecond, of: result.ceilings.registerFlops))
             }
