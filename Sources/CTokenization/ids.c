@@ -55,10 +55,10 @@ static size_t admit(apus_id_counter *c, size_t n) {
 }
 
 void apus_id_counter_add(apus_id_counter *c, const uint32_t *ids, size_t n) {
-    uint32_t *restrict counts = c->counts;
     const size_t size = c->size;
     for (size_t part; n > 0; ids += part, n -= part) {
         part = admit(c, n);
+        uint32_t *restrict counts = c->counts;  // here, since `admit` may write them too
         for (size_t i = 0; i < part; i++) {
             if (ids[i] < size) counts[ids[i]]++;
         }
@@ -67,9 +67,9 @@ void apus_id_counter_add(apus_id_counter *c, const uint32_t *ids, size_t n) {
 
 void apus_id_counter_add16(apus_id_counter *c, const uint16_t *ids, size_t n) {
     // Four ids are loaded at a time; each has a counter, whether it is below the size or not.
-    uint32_t *restrict counts = c->counts;
     for (size_t part; n > 0; ids += part, n -= part) {
         part = admit(c, n);
+        uint32_t *restrict counts = c->counts;
         size_t i = 0;
         for (; i + 4 <= part; i += 4) {
             uint64_t four;
