@@ -47,6 +47,9 @@ struct DatasetPart: Codable {
         guard let part = try? JSONDecoder().decode(DatasetPart.self, from: bytes), part.formatVersion == currentFormat else {
             throw CorpusError.data(path, "it is not of this version of apus; prepare the part again")
         }
+        guard part.part.isValid else {
+            throw CorpusError.data(path, "it says to be part \(part.part.text); parts are 1/N to N/N; prepare the part again")
+        }
         return part
     }
 }
@@ -131,8 +134,9 @@ public struct DatasetMerger {
             throw CorpusError.usage("'\(a.folder)' and '\(b.folder)' are both part \(a.facts.part.text); name each part once")
         }
         let there = Set(parts.map(\.facts.part.index))
-        if count > 0, count <= PreparePart.most, let missing = (1...count).first(where: { !there.contains($0) }) {
-            throw CorpusError.usage("part \(missing)/\(count) is missing; prepare it, then merge all \(count)")
+        if let missing = (1...count).first(where: { !there.contains($0) }) {
+            let given = "'\(parts[0].folder)'" + (parts.count > 1 ? " and the other parts given" : "")
+            throw CorpusError.usage("part \(missing)/\(count) is missing beside \(given); prepare it, then merge all \(count)")
         }
         return parts
     }

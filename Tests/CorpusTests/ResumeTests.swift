@@ -257,7 +257,7 @@ struct ResumeTests {
 
     private func refusals(_ folder: TemporaryFolder, _ parts: [String]) throws {
         func refusal(_ parts: [String]) -> String { message { try DatasetMerger(folders: parts, out: folder("bad")).run() } }
-        #expect(refusal([parts[0], parts[2]]).contains("part 2/3 is missing"))
+        #expect(refusal([parts[0], parts[2]]).contains("part 2/3 is missing beside '\(parts[0])'"))
         #expect(refusal([parts[0], parts[2], parts[0]]).contains("are both part 1/3"))
         #expect(refusal([folder("whole")]).contains("is no part"))
         #expect(refusal([]).contains("no part was given"))
@@ -269,6 +269,12 @@ struct ResumeTests {
         bytes[0] ^= 1
         try folder.write("part2/train.bin", bytes)
         #expect(refusal(parts).contains("it is not what dataset.json says"))
+        // A part that is none of its own count would be looked for in vain.
+        let facts = String(decoding: try folder.bytes("part1/part.json"), as: UTF8.self)
+        for wrong in ["0", "4", "-1"] {
+            try folder.write("part1/part.json", facts.replacing("\"index\":1", with: "\"index\":\(wrong)"))
+            #expect(refusal(parts).contains("part1/part.json': it says to be part \(wrong)/3"))
+        }
         #expect(!folder.names().contains { $0.hasPrefix("bad") })
         #expect(message { try PreparePart("4/3") }.contains("--part is '4/3'"))
         #expect(message { try PreparePart("x") }.contains("for example 1/8 to 8/8"))
