@@ -4,12 +4,12 @@
 
 #include "matmul_internal.h"
 
-// A thread's part of the workspace. Both a block of a (mc x kc) and one of b (kc x nc) are meant for a second-level cache
-// of 1 MB: with b's in the last level instead, which threads share, products ran a tenth slower. Sums of a product over
-// several blocks of k wait in `sums` until they are whole.
+// A thread's part of the workspace. A block of a, packed or not, is meant for the second-level cache; where b's block is more
+// than that can hold, it waits in the last level, and its panels come to the second one when they are used. Sums of a product
+// over several blocks of k wait in `sums` until they are whole.
 enum {
-    A_BYTES = 256 << 10,
-    B_BYTES = 640 << 10,
+    A_BYTES = 512 << 10,   // the most that an instruction set asks for
+    B_BYTES = 3072 << 10,
     SUM_BYTES = 1024 << 10,
     SLACK = 4096,  // panels may be written one vector beyond their end; and the parts do not share cache sets
     THREAD_BYTES = A_BYTES + B_BYTES + SUM_BYTES + 3 * SLACK,
@@ -27,6 +27,7 @@ typedef struct {
     const apus_helpers_t *helpers;
     char *workspace;
     int small;            // few rows
+    int in_place;         // a is read where it lies, not packed
     int m_parts, n_parts;  // the grid of threads
     float *column_sums;   // of a transposed (that is, of dout); NULL: none
 } job_t;
@@ -38,6 +39,8 @@ typedef struct {
     long a_i, a_k;  // first row and k of the block of a that is packed; -1: none
 } buffers_t;
 
+static long least(long a, long b) { return a < b ? a : b; }
+
 static long ceil_div(long a, long b) { return (a + b - 1) / b; }
 
 static long round_up(long a, long b) { return ceil_div(a, b) * b; }
@@ -48,7 +51,7 @@ static long part_size(long count, long most, long grain) { return round_up(ceil_
 /// Rows or columns of a block of k that fit into so many bytes, a multiple of `grain`.
 static long block_size(long bytes, long kc, long element, long most, long grain) {
     const long fit = bytes / (kc * element);
-    return (fit < most ? fit : most) / grain * grain;
+    return least(fit, most) / grain * grain;
 }
 
 static const apus_kernels_t *kernels_of(apus_isa_t isa, apus_dtype_t dtype) {
@@ -82,7 +85,7 @@ static const apus_helpers_t *helpers_of(apus_isa_t isa) {
 // MARK: One thread's share
 
 static void pack_a(const job_t *job, buffers_t *buffers, long i, long m, long k, long count, long padded) {
-    if (buffers->a_i == i && buffers->a_k == k) return;
+    if (job->in_place || (buffers->a_i == i && buffers->a_k == k)) return;
     const apus_gemm_t *g = job->gemm;
     const long at = i * g->a.row_stride + k * g->a.column_stride;
     const apus_pack_t source = {
@@ -110,19 +113,55 @@ static void prefetch_rows(const char *to, long stride, long rows, long bytes) {
     }
 }
 
-/// Multiplies the packed blocks; c's rows start at i and columns at j. `sums` is of the block's first element.
+/// Multiplies and stores a tile of `columns` columns from c's element (i, j) on; its sums over several blocks of k wait at `sums`.
+///
+/// Earlier sums, in `sums` or in c itself, are added in the kernel's registers: only a tile at c's right edge, or of an instruction
+/// set that cannot add, goes through memory of its own.
+static void multiply_tile(
+    const job_t *job, apus_tile_t tile, apus_partial_t sums, long i, long j, long rows, long columns, long k) {
+    const apus_kernels_t *kernels = job->kernels;
+    const apus_gemm_t *g = job->gemm;
+    _Alignas(64) float own[MAX_TILE];
+    tile.to = own;
+    tile.to_stride = kernels->nr;
+    if (columns == kernels->nr && kernels->adds) {
+        if (g->accumulate) {
+            tile.to = (float *)g->c + i * g->c_stride + j;
+            tile.to_stride = tile.add_stride = g->c_stride;
+            tile.add = tile.to;
+        } else if (sums.partial != NULL) {
+            tile.add = sums.first ? NULL : sums.partial;
+            tile.add_stride = sums.stride;
+            if (!sums.last) {
+                tile.to = sums.partial;
+                tile.to_stride = sums.stride;
+            }
+            sums.partial = NULL;
+        }
+    }
+    kernels->multiply(&tile, rows, k);
+    if (tile.to == own) kernels->finish(g, sums, i, j, rows, columns, own, kernels->nr);
+}
+
+/// Multiplies blocks, b's packed; c's rows start at i and columns at j. `sums` is of the block's first element.
 static void multiply_blocks(
-    const job_t *job, const buffers_t *buffers, apus_partial_t sums, long i, long m, long j, long n, long padded) {
+    const job_t *job, const buffers_t *buffers, apus_partial_t sums, long i, long m, long j, long n, long k, long padded) {
     const apus_kernels_t *kernels = job->kernels;
     const apus_gemm_t *g = job->gemm;
     const long size = apus_size(g->c_dtype);
-    _Alignas(64) float tile[MAX_TILE];
+    apus_tile_t tile = {.a_row = kernels->a_row, .a_step = kernels->a_step};
+    const char *a = buffers->a;
+    long a_stride = padded * kernels->element;  // from row to row of the block
+    if (job->in_place) {
+        a_stride = tile.a_row = g->a.row_stride * kernels->element;
+        tile.a_step = kernels->step_in_place;
+        a = (const char *)g->a.data + i * a_stride + k * kernels->element;
+    }
     for (long jr = 0; jr < n; jr += kernels->nr) {
-        const char *b = (const char *)buffers->b + jr * padded * kernels->element;
-        const long columns = n - jr < kernels->nr ? n - jr : kernels->nr;
+        tile.b = (const char *)buffers->b + jr * padded * kernels->element;
+        const long columns = least(n - jr, kernels->nr);
         for (long ir = 0; ir < m; ir += kernels->mr) {
-            const char *a = (const char *)buffers->a + ir * padded * kernels->element;
-            const long rows = m - ir < kernels->mr ? m - ir : kernels->mr;
+            const long rows = least(m - ir, kernels->mr);
             apus_partial_t here = sums;
             if (here.partial != NULL) here.partial += ir * here.stride + jr;
             if (here.partial != NULL && !here.last) {
@@ -130,8 +169,8 @@ static void multiply_blocks(
             } else {
                 prefetch_rows((char *)g->c + ((i + ir) * g->c_stride + j + jr) * size, g->c_stride * size, rows, columns * size);
             }
-            kernels->multiply(rows, padded, a, b, tile);
-            kernels->finish(g, here, i + ir, j + jr, rows, columns, tile, kernels->nr);
+            tile.a = a + ir * a_stride;
+            multiply_tile(job, tile, here, i + ir, j + jr, rows, columns, padded);
         }
     }
 }
@@ -140,26 +179,26 @@ static void multiply_blocks(
 static void multiply_share(const job_t *job, buffers_t *buffers, long i0, long i1, long j0, long j1) {
     const apus_gemm_t *g = job->gemm;
     const apus_kernels_t *kernels = job->kernels;
-    const long kc = part_size(g->k, kernels->kc, kernels->k_step);
-    const long nc = part_size(j1 - j0, block_size(B_BYTES, kc, kernels->element, MOST_COLUMNS, kernels->nr), kernels->nr);
+    const long kc = part_size(g->k, job->in_place ? kernels->kc_in_place : kernels->kc, kernels->k_step);
+    const long nc = part_size(j1 - j0, block_size(kernels->b_bytes, kc, kernels->element, MOST_COLUMNS, kernels->nr), kernels->nr);
     // Only sums that cannot wait in c itself limit how many rows are worked on at a time.
     const int waits = kc < g->k && !g->accumulate;
     const long ms = waits ? part_size(i1 - i0, SUM_BYTES / 4 / nc / kernels->mr * kernels->mr, kernels->mr) : i1 - i0;
-    const long mc = part_size(ms, block_size(A_BYTES, kc, kernels->element, MOST_ROWS, kernels->mr), kernels->mr);
+    const long mc = part_size(ms, block_size(kernels->a_bytes, kc, kernels->element, MOST_ROWS, kernels->mr), kernels->mr);
     for (long j = j0; j < j1; j += nc) {
-        const long n = j1 - j < nc ? j1 - j : nc;
+        const long n = least(j1 - j, nc);
         for (long is = i0; is < i1; is += ms) {
-            const long end = i1 - is < ms ? i1 : is + ms;
+            const long end = least(is + ms, i1);
             for (long k = 0; k < g->k; k += kc) {
-                const long count = g->k - k < kc ? g->k - k : kc, padded = round_up(count, kernels->k_step);
+                const long count = least(g->k - k, kc), padded = round_up(count, kernels->k_step);
                 pack_b(job, buffers, j, n, k, count, padded);
                 for (long i = is; i < end; i += mc) {
-                    const long m = end - i < mc ? end - i : mc;
+                    const long m = least(end - i, mc);
                     pack_a(job, buffers, i, m, k, count, padded);
                     const apus_partial_t sums = {
                         .partial = waits ? buffers->sums + (i - is) * nc : NULL, .stride = nc, .first = k == 0,
                         .last = k + count == g->k};
-                    multiply_blocks(job, buffers, sums, i, m, j, n, padded);
+                    multiply_blocks(job, buffers, sums, i, m, j, n, k, padded);
                 }
             }
         }
@@ -221,11 +260,18 @@ static void choose_grid(job_t *job, int threads) {
     }
 }
 
+/// Whether a may be read where it lies: rows contiguous in k, elements as the kernel multiplies them, nothing to pad.
+static int reads_in_place(const apus_gemm_t *g, const apus_kernels_t *kernels) {
+    return kernels->step_in_place > 0 && g->a.column_stride == 1 && kernels->element == apus_size(g->dtype) &&
+           g->k % kernels->k_step == 0;
+}
+
 static void run(apus_pool_t *pool, apus_isa_t isa, void *workspace, const apus_gemm_t *gemm, float *column_sums) {
     job_t job = {.gemm = gemm, .kernels = kernels_of(isa, gemm->dtype), .helpers = helpers_of(isa), .column_sums = column_sums};
     job.workspace = (char *)(((uintptr_t)workspace + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     job.small = gemm->m <= APUS_SMALL_ROWS && job.helpers->small != NULL && gemm->a.column_stride == 1 &&
                 gemm->b.row_stride == 1;
+    job.in_place = job.kernels != NULL && reads_in_place(gemm, job.kernels);
     // Few rows wait for the weights to come from memory; many keep the arithmetic busy.
     const double products = (double)gemm->m * gemm->n * gemm->k;
     const double nanoseconds = job.small ? (double)gemm->n * gemm->k / 16 : products / 100;

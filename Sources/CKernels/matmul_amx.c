@@ -51,6 +51,7 @@ APUS_PLAIN_COPIES TILE_TARGET static void finish(
 }
 
 const apus_kernels_t apus_kernels_amx = {
-    .mr = TILE, .nr = TILE, .k_step = STEP, .element = 2, .kc = 768, .pack_a = pack_a, .pack_b = pack_b,
+    .mr = TILE, .nr = TILE, .k_step = STEP, .element = 2, .a_row = A_ROW, .a_step = TILE * A_ROW, .kc = 768,
+    .a_bytes = 256 << 10, .b_bytes = 640 << 10, .pack_a = pack_a, .pack_b = pack_b,
     .multiply = multiply, .finish = finish, .enter = enter, .leave = leave};
 #endif

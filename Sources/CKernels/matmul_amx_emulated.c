@@ -49,8 +49,8 @@ static void finish(
 
 // kc is short so that tests reach several blocks of k with small matrices.
 const apus_kernels_t apus_kernels_amx_emulated = {
-    .mr = TILE, .nr = TILE, .k_step = STEP, .element = 2, .kc = 96, .pack_a = pack_a, .pack_b = pack_b, .multiply = multiply,
-    .finish = finish};
+    .mr = TILE, .nr = TILE, .k_step = STEP, .element = 2, .a_row = A_ROW, .a_step = TILE * A_ROW, .kc = 96,
+    .a_bytes = 256 << 10, .b_bytes = 640 << 10, .pack_a = pack_a, .pack_b = pack_b, .multiply = multiply, .finish = finish};
 
 #if defined(__x86_64__)
 static void pack_a_512(void *panels, const apus_pack_t *source) { apus_kernels_amx.pack_a(panels, source); }
@@ -58,6 +58,7 @@ static void pack_a_512(void *panels, const apus_pack_t *source) { apus_kernels_a
 static void pack_b_512(void *panels, const apus_pack_t *source) { apus_kernels_amx.pack_b(panels, source); }
 
 const apus_kernels_t apus_kernels_amx_emulated_512 = {
-    .mr = TILE, .nr = TILE, .k_step = STEP, .element = 2, .kc = 96, .pack_a = pack_a_512, .pack_b = pack_b_512,
-    .multiply = multiply, .finish = finish};
+    .mr = TILE, .nr = TILE, .k_step = STEP, .element = 2, .a_row = A_ROW, .a_step = TILE * A_ROW, .kc = 96,
+    .a_bytes = 256 << 10, .b_bytes = 640 << 10, .pack_a = pack_a_512, .pack_b = pack_b_512, .multiply = multiply,
+    .finish = finish};
 #endif

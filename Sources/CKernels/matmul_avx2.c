@@ -11,39 +11,20 @@
 #define INLINE_AVX2 static inline __attribute__((always_inline, target("avx2,fma")))
 
 // 12 of the 16 registers hold sums.
-enum { MR = 6, NR = 16 };
-
-INLINE_AVX2 void multiply_rows(const int rows, long k, const float *a, const float *b, float *tile) {
-    __m256 sums[MR][2];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
-#pragma clang loop unroll(disable)
-    for (; k > 0; k--, a += MR, b += NR) {
-        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) {
-            const __m256 ar = _mm256_broadcast_ss(a + r);
-            sums[r][0] = _mm256_fmadd_ps(ar, b0, sums[r][0]);
-            sums[r][1] = _mm256_fmadd_ps(ar, b1, sums[r][1]);
-        }
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-        _mm256_storeu_ps(tile + r * NR, sums[r][0]);
-        _mm256_storeu_ps(tile + r * NR + 8, sums[r][1]);
-    }
-}
-
-TARGET_AVX2 static void multiply(long rows, long k, const void *a, const void *b, float *tile) {
-    switch (rows) {
-        case 1: multiply_rows(1, k, a, b, tile); break;
-        case 2: multiply_rows(2, k, a, b, tile); break;
-        case 3: multiply_rows(3, k, a, b, tile); break;
-        case 4: multiply_rows(4, k, a, b, tile); break;
-        case 5: multiply_rows(5, k, a, b, tile); break;
-        default: multiply_rows(MR, k, a, b, tile); break;
-    }
-}
+#define APUS_TILE_ROWS 6
+enum { MR = APUS_TILE_ROWS, LANES = 8, K_STEP = 1 };
+#define TILE_TARGET TARGET_AVX2
+#define TILE_INLINE INLINE_AVX2
+#define sums_t __m256
+#define operand_t __m256
+#define ZERO _mm256_setzero_ps()
+#define LOAD_SUMS(from) _mm256_loadu_ps(from)
+#define ADD_SUMS(a, b) _mm256_add_ps(a, b)
+#define STORE_SUMS(to, v) _mm256_storeu_ps(to, v)
+#define LOAD(from) _mm256_loadu_ps((const float *)(from))
+#define BROADCAST(from) _mm256_broadcast_ss((const float *)(from))
+#define DOT(sums, a, b) _mm256_fmadd_ps(a, b, sums)
+#include "matmul_tile_simd.h"
 
 // MARK: Packing in blocks of 8 x 8
 
@@ -132,8 +113,9 @@ APUS_PLAIN_COPIES TARGET_AVX2 static void finish(
 }
 
 const apus_kernels_t apus_kernels_avx2 = {
-    .mr = MR, .nr = NR, .k_step = 1, .element = 4, .kc = 384, .pack_a = pack_a, .pack_b = pack_b, .multiply = multiply,
-    .finish = finish};
+    .mr = MR, .nr = NR, .k_step = K_STEP, .element = 4, .a_row = 4, .a_step = MR * 4, .step_in_place = 4, .kc = 384,
+    .kc_in_place = 1024, .a_bytes = 256 << 10, .b_bytes = 1600 << 10, .adds = 1, .pack_a = pack_a, .pack_b = pack_b,
+    .multiply = multiply, .finish = finish};
 
 // MARK: Few rows, column sums
 

@@ -6,40 +6,20 @@
 #include "matmul_x86_512.h"
 
 // 28 of the 32 registers hold sums; a step of k takes two vectors of b and 14 broadcasts of a for 28 multiply-adds.
-enum { MR = 14, NR = 32 };
-
-APUS_INLINE_512 void multiply_rows(const int rows, long k, const float *a, const float *b, float *tile) {
-    __m512 sums[MR][2];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm512_setzero_ps();
-#pragma clang loop unroll(disable)
-    for (; k > 0; k--, a += MR, b += NR) {
-        const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) {
-            const __m512 ar = _mm512_set1_ps(a[r]);
-            sums[r][0] = _mm512_fmadd_ps(ar, b0, sums[r][0]);
-            sums[r][1] = _mm512_fmadd_ps(ar, b1, sums[r][1]);
-        }
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-        _mm512_storeu_ps(tile + r * NR, sums[r][0]);
-        _mm512_storeu_ps(tile + r * NR + 16, sums[r][1]);
-    }
-}
-
-#define APUS_ROWS_CASE(N) \
-    case N: multiply_rows(N, k, a, b, tile); break;
-
-APUS_TARGET_512 static void multiply(long rows, long k, const void *a, const void *b, float *tile) {
-    switch (rows) {
-        APUS_ROWS_CASE(1) APUS_ROWS_CASE(2) APUS_ROWS_CASE(3) APUS_ROWS_CASE(4) APUS_ROWS_CASE(5) APUS_ROWS_CASE(6)
-        APUS_ROWS_CASE(7) APUS_ROWS_CASE(8) APUS_ROWS_CASE(9) APUS_ROWS_CASE(10) APUS_ROWS_CASE(11) APUS_ROWS_CASE(12)
-        APUS_ROWS_CASE(13)
-        default: multiply_rows(MR, k, a, b, tile); break;
-    }
-}
+#define APUS_TILE_ROWS 14
+enum { MR = APUS_TILE_ROWS, LANES = 16, K_STEP = 1 };
+#define TILE_TARGET APUS_TARGET_512
+#define TILE_INLINE APUS_INLINE_512
+#define sums_t __m512
+#define operand_t __m512
+#define ZERO _mm512_setzero_ps()
+#define LOAD_SUMS(from) _mm512_loadu_ps(from)
+#define ADD_SUMS(a, b) _mm512_add_ps(a, b)
+#define STORE_SUMS(to, v) _mm512_storeu_ps(to, v)
+#define LOAD(from) _mm512_loadu_ps(from)
+#define BROADCAST(from) _mm512_set1_ps(*(const float *)(from))
+#define DOT(sums, a, b) _mm512_fmadd_ps(a, b, sums)
+#include "matmul_tile_simd.h"
 
 APUS_TARGET_512 static void pack_a(void *panels, const apus_pack_t *source) {
     if (source->dtype == APUS_F32) {
@@ -68,8 +48,9 @@ APUS_PLAIN_COPIES APUS_TARGET_512 static void finish(
 }
 
 const apus_kernels_t apus_kernels_avx512 = {
-    .mr = MR, .nr = NR, .k_step = 1, .element = 4, .kc = 384, .pack_a = pack_a, .pack_b = pack_b, .multiply = multiply,
-    .finish = finish};
+    .mr = MR, .nr = NR, .k_step = K_STEP, .element = 4, .a_row = 4, .a_step = MR * 4, .step_in_place = 4, .kc = 512,
+    .kc_in_place = 2048, .a_bytes = 512 << 10, .b_bytes = 3072 << 10, .adds = 1, .pack_a = pack_a, .pack_b = pack_b,
+    .multiply = multiply, .finish = finish};
 
 // MARK: Few rows, column sums
 

@@ -9,40 +9,27 @@
 #define APUS_INLINE_BF16 \
     static inline __attribute__((always_inline, target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 
-enum { MR = 14, NR = 32 };
-
-APUS_INLINE_BF16 void multiply_rows(const int rows, long k, const uint32_t *a, const uint32_t *b, float *tile) {
-    __m512 sums[MR][2];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm512_setzero_ps();
-#pragma clang loop unroll(disable)
-    for (; k > 0; k -= 2, a += MR, b += NR) {
-        const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) {
-            const __m512bh ar = (__m512bh)_mm512_set1_epi32((int)a[r]);
-            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], ar, b0);
-            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], ar, b1);
-        }
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-        _mm512_storeu_ps(tile + r * NR, sums[r][0]);
-        _mm512_storeu_ps(tile + r * NR + 16, sums[r][1]);
-    }
+/// Two neighbours, of any alignment.
+APUS_INLINE_BF16 int load_pair(const char *from) {
+    int pair;
+    memcpy(&pair, from, 4);
+    return pair;
 }
 
-#define APUS_ROWS_CASE(N) \
-    case N: multiply_rows(N, k, a, b, tile); break;
-
-APUS_TARGET_BF16 static void multiply(long rows, long k, const void *a, const void *b, float *tile) {
-    switch (rows) {
-        APUS_ROWS_CASE(1) APUS_ROWS_CASE(2) APUS_ROWS_CASE(3) APUS_ROWS_CASE(4) APUS_ROWS_CASE(5) APUS_ROWS_CASE(6)
-        APUS_ROWS_CASE(7) APUS_ROWS_CASE(8) APUS_ROWS_CASE(9) APUS_ROWS_CASE(10) APUS_ROWS_CASE(11) APUS_ROWS_CASE(12)
-        APUS_ROWS_CASE(13)
-        default: multiply_rows(MR, k, a, b, tile); break;
-    }
-}
+#define APUS_TILE_ROWS 14
+enum { MR = APUS_TILE_ROWS, LANES = 16, K_STEP = 2 };
+#define TILE_TARGET APUS_TARGET_BF16
+#define TILE_INLINE APUS_INLINE_BF16
+#define sums_t __m512
+#define operand_t __m512bh
+#define ZERO _mm512_setzero_ps()
+#define LOAD_SUMS(from) _mm512_loadu_ps(from)
+#define ADD_SUMS(a, b) _mm512_add_ps(a, b)
+#define STORE_SUMS(to, v) _mm512_storeu_ps(to, v)
+#define LOAD(from) (__m512bh)_mm512_loadu_si512(from)
+#define BROADCAST(from) (__m512bh)_mm512_set1_epi32(load_pair(from))
+#define DOT(sums, a, b) _mm512_dpbf16_ps(sums, a, b)
+#include "matmul_tile_simd.h"
 
 APUS_TARGET_BF16 static void pack_a(void *panels, const apus_pack_t *source) {
     apus_pack_512(panels, source, MR, APUS_UNIT_PAIR, 0);
@@ -63,8 +50,9 @@ APUS_PLAIN_COPIES APUS_TARGET_BF16 static void finish(
 }
 
 const apus_kernels_t apus_kernels_bf16 = {
-    .mr = MR, .nr = NR, .k_step = 2, .element = 2, .kc = 768, .pack_a = pack_a, .pack_b = pack_b, .multiply = multiply,
-    .finish = finish};
+    .mr = MR, .nr = NR, .k_step = K_STEP, .element = 2, .a_row = 4, .a_step = MR * 4, .step_in_place = 4, .kc = 1024,
+    .kc_in_place = 4096, .a_bytes = 512 << 10, .b_bytes = 3072 << 10, .adds = 1, .pack_a = pack_a, .pack_b = pack_b,
+    .multiply = multiply, .finish = finish};
 
 // MARK: Few rows
 

@@ -19,15 +19,29 @@ typedef struct {
     long k_padded;          ///< k_count rounded up to the kernel's step; the rest is filled with zeros
 } apus_pack_t;
 
+/// A tile's product: to[rows][nr] = a b, or add + a b. `add` and `to` may be the same memory.
+typedef struct {
+    const void *a;
+    long a_row, a_step;  ///< bytes from row to row of a, and from one step of k to the next
+    const void *b;       ///< a packed panel
+    const float *add;    ///< added when a b is whole, so that small products are not lost in a large sum; NULL: nothing
+    float *to;
+    long add_stride, to_stride;  ///< floats from row to row
+} apus_tile_t;
+
 typedef struct {
     long mr, nr;     ///< tile: rows of a times columns of b; nr <= APUS_FINISH_COLUMNS
     long k_step;     ///< k is padded to a multiple of it
     long element;    ///< bytes of a packed element
-    long kc;         ///< longest block of k
+    long a_row, a_step;  ///< bytes from row to row of a packed panel of a, and from one step of k to the next
+    long step_in_place;  ///< the same for a's own memory, whose elements must be as long as packed ones; 0: a is always packed
+    long kc, kc_in_place;  ///< longest block of k, with a packed and with a read where it lies
+    long a_bytes, b_bytes;  ///< what a block of a (also of one in place) and one of b may take
+    int adds;               ///< `multiply` can add, and stores no more than `rows` rows
     void (*pack_a)(void *panels, const apus_pack_t *source);
     void (*pack_b)(void *panels, const apus_pack_t *source);
-    /// tile[mr][nr] = the product of one panel of a (`rows` of its rows wanted) and one of b over k (padded) elements.
-    void (*multiply)(long rows, long k, const void *a, const void *b, float *tile);
+    /// The product over k (padded) elements, of which `rows` rows are wanted.
+    void (*multiply)(const apus_tile_t *tile, long rows, long k);
     void (*finish)(
         const apus_gemm_t *g, apus_partial_t sums, long i, long j, long rows, long columns, float *tile, long width);
     void (*enter)(void);  ///< at the start of a thread's share, NULL: nothing

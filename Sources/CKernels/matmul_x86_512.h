@@ -41,11 +41,14 @@ APUS_INLINE_512 __m512i apus_load_along_p(const apus_pack_t *s, long p, __mmask1
         return _mm512_castps_si512(_mm512_maskz_loadu_ps(valid, (const float *)s->data + p + k * s->k_stride));
     }
     const uint16_t *from = (const uint16_t *)s->data + p + k * s->k_stride;
-    const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, from));
-    if (unit == APUS_UNIT_WIDENED) return _mm512_slli_epi32(first, 16);
-    if (k + 1 >= s->k_count) return first;
-    const __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, from + s->k_stride));
-    return _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
+    const __m256i first = _mm256_maskz_loadu_epi16(valid, from);
+    if (unit == APUS_UNIT_WIDENED) return _mm512_slli_epi32(_mm512_cvtepu16_epi32(first), 16);
+    if (k + 1 >= s->k_count) return _mm512_cvtepu16_epi32(first);
+    // Element i of the second operand has index 32 + i.
+    const __m512i zipped = _mm512_set_epi16(
+        47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m256i second = _mm256_maskz_loadu_epi16(valid, from + s->k_stride);
+    return _mm512_permutex2var_epi16(_mm512_castsi256_si512(first), zipped, _mm512_castsi256_si512(second));
 }
 
 /// Transposes 16 x 16 units.
@@ -84,6 +87,14 @@ APUS_INLINE_512 void apus_prefetch_rows(const apus_pack_t *s, long p, long valid
     for (long i = 0; i < valid; i++) _mm_prefetch((const char *)(from + (uintptr_t)(i * s->p_stride * size)), _MM_HINT_T0);
 }
 
+/// Asks for what is packed four blocks later of 32 steps of k, each of which lies in a line of its own. Only for pairs: a step of
+/// float32 fills lines in half as many steps, and asking cost more than it brought.
+APUS_INLINE_512 void apus_prefetch_steps(const apus_pack_t *s, long p, long k) {
+    enum { STEPS = 32, AHEAD = 128 };
+    const uintptr_t from = (uintptr_t)s->data + (uintptr_t)((p + (k + AHEAD) * s->k_stride) * 2);
+    for (long i = 0; i < STEPS; i++) _mm_prefetch((const char *)(from + (uintptr_t)(i * s->k_stride * 2)), _MM_HINT_T0);
+}
+
 /// Packs panels of `panel` (14, 16 or 32); by_rows: 16 units of one p lie together (AMX's a), else the panel's p.
 ///
 /// Stores are whole vectors, so those of a panel of 14 reach two units into what is written after them; the buffers have
@@ -108,6 +119,7 @@ APUS_INLINE_512 void apus_pack_512(
                         v[i] = i < valid ? apus_load_along_k(s, p0 + h + i, u0 * per_unit, unit) : _mm512_setzero_si512();
                     }
                 } else {
+                    if (unit == APUS_UNIT_PAIR) apus_prefetch_steps(s, p0 + h, u0 * per_unit);
 #pragma clang loop unroll(full)
                     for (int i = 0; i < 16; i++) v[i] = apus_load_along_p(s, p0 + h, lanes, (u0 + i) * per_unit, unit);
                 }

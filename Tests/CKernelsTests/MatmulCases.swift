@@ -25,10 +25,12 @@ struct MatmulCase: CustomTestStringConvertible, Sendable {
     }
 
     /// (R, N, K): one; odd; one row more or less than tiles of 6, 14, 16 and 32; few rows (a path of their own up to 16);
-    /// K and R beyond one block of k (384 of float32, 768 of bfloat16, 96 of the emulation); aligned sizes of a model.
+    /// K and R beyond one block of k (2048 or 1024 of float32 and 4096 of bfloat16 where a is read in place, at most 1024 where
+    /// it is packed, 96 of the emulation); aligned sizes of a model.
     static let shapes: [(Int, Int, Int)] = [
         (1, 1, 1), (2, 3, 5), (17, 31, 65), (1, 65, 31), (5, 64, 130), (16, 33, 400), (15, 17, 33), (31, 1, 2), (29, 47, 7),
         (64, 96, 128), (57, 130, 1), (33, 70, 801), (801, 34, 20), (20, 801, 37), (230, 40, 33), (48, 1100, 40),
+        (64, 40, 256), (64, 256, 40), (20, 33, 4100), (18, 4100, 32), (1090, 34, 20),
     ]
 
     static let all: [MatmulCase] = shapes.flatMap { rows, n, k in
