@@ -31,6 +31,9 @@ public protocol Backend: AnyObject, Sendable {
     /// - Throws: what happened to the device; the bytes are then not to be used, and nothing computed since the last read counts.
     func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws
     func synchronize()
+    /// Runs work of the host's own for each number below `count`, on the threads that the operations use where those are the host's;
+    /// returns when all is done.
+    func forEach(_ count: Int, _ body: @Sendable (Int) -> Void)
     /// Whether operations run behind the host, so that it pays to enqueue the next ones before the last ones' results are read.
     var worksAhead: Bool { get }
     /// Host memory that tensors can be copied into without anybody waiting.
@@ -218,6 +221,9 @@ public final class RepeatedWork {
 extension Backend {
     /// Enqueues anew every time; for devices that gain nothing from a record.
     public func repeated(_ work: RepeatedWork, _ enqueue: () -> Void) { enqueue() }
+
+    /// One after the other.
+    public func forEach(_ count: Int, _ body: @Sendable (Int) -> Void) { for index in 0..<count { body(index) } }
 
     /// Operations have run when they return.
     public var worksAhead: Bool { false }

@@ -57,6 +57,7 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     public var threadCount: Int { base.threadCount }
     public func allocate(byteCount: Int) throws -> DeviceMemory { try base.allocate(byteCount: byteCount) }
     public var availableBytes: Int? { base.availableBytes }
+    public func forEach(_ count: Int, _ body: @Sendable (Int) -> Void) { base.forEach(count, body) }
     public func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) { base.write(bytes, to: tensor) }
     public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws { try base.read(tensor, into: bytes) }
     public func synchronize() { base.synchronize() }

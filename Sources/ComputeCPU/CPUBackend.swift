@@ -74,6 +74,19 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
     public func synchronize() {}
 
+    public func forEach(_ count: Int, _ body: @Sendable (Int) -> Void) {
+        withoutActuallyEscaping(body) { body in
+            var work = HostWork(count: count, body: body)
+            apus_pool_run(
+                pool,
+                { context, thread, threads in
+                    // SAFETY: the pool gives back the pointer to `work`, which lives until the pool has run.
+                    guard let work = context?.assumingMemoryBound(to: HostWork.self).pointee else { return }
+                    for index in stride(from: Int(thread), to: work.count, by: Int(threads)) { work.body(index) }
+                }, &work)
+        }
+    }
+
     public func writeScalar(_ value: Double, to state: Tensor, _ index: StepState) { state.doubles[index.rawValue] = value }
 
     public func fillZero(_ tensor: Tensor) { apus_fill_zero(pool, isa, tensor.pointer, tensor.byteCount) }
@@ -121,4 +134,10 @@ extension Tensor {
         let width = shape.last ?? 1
         return (width == 0 ? 0 : count / width, width)
     }
+}
+
+/// What `forEach` gives the pool.
+private struct HostWork {
+    let count: Int
+    let body: @Sendable (Int) -> Void
 }

@@ -53,13 +53,7 @@ public final class TextGenerator {
                 decoder.reset()
                 fresh = Self.kept(of: capacity)
             }
-            let choose = { (logits: UnsafeBufferPointer<Float>) in
-                (0..<batch).map { b in
-                    let row = UnsafeBufferPointer(
-                        rebasing: logits[(b * self.decoder.weights.config.vocabSize)...].prefix(self.choices))
-                    return Int32(self.sampler.choose(row, sample: firstSample + b, position: texts[b].count))
-                }
-            }
+            let choose = { self.chooseAll($0, firstSample: firstSample, position: texts[0].count) }
             // The prompt is the same for all texts; it is read once.
             let next =
                 texts[0].count == prompt.count
@@ -72,6 +66,20 @@ public final class TextGenerator {
                 if next[b] == stopToken { finished[b] = true }
             }
             fresh = 1
+        }
+    }
+
+    /// The next token of each text, from logits [B, V]: all have `position` tokens.
+    private func chooseAll(_ logits: UnsafeBufferPointer<Float>, firstSample: Int, position: Int) -> [Int32] {
+        let (sampler, choices, stride) = (sampler, choices, decoder.weights.config.vocabSize)
+        return [Int32](unsafeUninitializedCapacity: decoder.batch) { chosen, filled in
+            // SAFETY: every number writes its own element, and all have run when `forEach` returns.
+            nonisolated(unsafe) let (chosen, logits) = (chosen, logits)
+            decoder.backend.forEach(decoder.batch) { b in
+                let row = UnsafeBufferPointer(rebasing: logits[(b * stride)...].prefix(choices))
+                chosen[b] = Int32(sampler.choose(row, sample: firstSample + b, position: position))
+            }
+            filled = decoder.batch
         }
     }
 

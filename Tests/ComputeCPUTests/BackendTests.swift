@@ -2,6 +2,7 @@
 import Compute
 import ComputeCPU
 import Foundation
+import Synchronization
 import Testing
 
 @Suite struct BackendTests {
@@ -19,6 +20,21 @@ import Testing
         #expect(error.description.hasPrefix("this CPU cannot run the amx kernels; it has portable"))
         for choice in KernelChoice.allCases where choice > .best {
             #expect(throws: CPUBackendError.kernelsUnavailable(asked: choice, best: .best)) { try CPUBackend(isa: choice) }
+        }
+    }
+
+    @Test func hostWorkIsDoneOnceForEveryNumber() throws {
+        for threads in [1, 3] {
+            let backend: any Backend = TimedBackend(try CPUBackend(threads: threads))
+            for count in [0, 1, 2, 100] {
+                let times = Mutex([Int: Int]()), callers = Mutex(Set<UInt>())
+                backend.forEach(count) { index in
+                    times.withLock { $0[index, default: 0] += 1 }
+                    callers.withLock { _ = $0.insert(UInt(pthread_self())) }
+                }
+                #expect(times.withLock { $0 } == Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, 1) }))
+                #expect(callers.withLock { $0.count } <= threads)
+            }
         }
     }
 
