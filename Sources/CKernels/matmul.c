@@ -28,6 +28,7 @@ typedef struct {
     char *workspace;
     int small;            // few rows
     int in_place;         // a is read where it lies, not packed
+    int only_stored;      // sums are c's values, or are added to them
     int m_parts, n_parts;  // the grid of threads
     float *column_sums;   // of a transposed (that is, of dout); NULL: none
 } job_t;
@@ -115,8 +116,8 @@ static void prefetch_rows(const char *to, long stride, long rows, long bytes) {
 
 /// Multiplies and stores a tile of `columns` columns from c's element (i, j) on; its sums over several blocks of k wait at `sums`.
 ///
-/// Earlier sums, in `sums` or in c itself, are added in the kernel's registers: only a tile at c's right edge, or of an instruction
-/// set that cannot add, goes through memory of its own.
+/// Sums that nothing else is done to go straight to where they belong, and earlier ones are added in the kernel's registers. A tile at
+/// c's right edge, one with an epilogue, and one of an instruction set that cannot add go through memory of their own.
 static void multiply_tile(
     const job_t *job, apus_tile_t tile, apus_partial_t sums, long i, long j, long rows, long columns, long k) {
     const apus_kernels_t *kernels = job->kernels;
@@ -125,19 +126,22 @@ static void multiply_tile(
     tile.to = own;
     tile.to_stride = kernels->nr;
     if (columns == kernels->nr && kernels->adds) {
-        if (g->accumulate) {
-            tile.to = (float *)g->c + i * g->c_stride + j;
-            tile.to_stride = tile.add_stride = g->c_stride;
-            tile.add = tile.to;
-        } else if (sums.partial != NULL) {
-            tile.add = sums.first ? NULL : sums.partial;
+        if (sums.partial != NULL && !sums.first) {
+            tile.add = sums.partial;
             tile.add_stride = sums.stride;
-            if (!sums.last) {
-                tile.to = sums.partial;
-                tile.to_stride = sums.stride;
-            }
-            sums.partial = NULL;
         }
+        if (sums.partial != NULL && !sums.last) {
+            tile.to = sums.partial;
+            tile.to_stride = sums.stride;
+        } else if (job->only_stored) {
+            tile.to = (float *)g->c + i * g->c_stride + j;
+            tile.to_stride = g->c_stride;
+            if (g->accumulate) {
+                tile.add = tile.to;
+                tile.add_stride = tile.to_stride;
+            }
+        }
+        sums.partial = NULL;
     }
     kernels->multiply(&tile, rows, k);
     if (tile.to == own) kernels->finish(g, sums, i, j, rows, columns, own, kernels->nr);
@@ -271,6 +275,8 @@ static void run(apus_pool_t *pool, apus_isa_t isa, void *workspace, const apus_g
     job.workspace = (char *)(((uintptr_t)workspace + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     job.small = gemm->m <= APUS_SMALL_ROWS && job.helpers->small != NULL && gemm->a.column_stride == 1 &&
                 gemm->b.row_stride == 1;
+    job.only_stored = gemm->c_dtype == APUS_F32 && gemm->bias == NULL && gemm->epilogue.activation == APUS_ACTIVATION_NONE &&
+                      gemm->epilogue.residual == NULL && gemm->derivative == APUS_ACTIVATION_NONE;
     job.in_place = job.kernels != NULL && reads_in_place(gemm, job.kernels);
     // Few rows wait for the weights to come from memory; many keep the arithmetic busy.
     const double products = (double)gemm->m * gemm->n * gemm->k;
