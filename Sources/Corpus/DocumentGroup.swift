@@ -4,7 +4,7 @@ import CTokenization
 /// Neighbouring documents that are looked at together. Their texts are borrowed, so that the group has to be handed on
 /// before they go away.
 struct DocumentGroup {
-    static let mostDocuments = 64, mostBytes = 64 << 10
+    static let mostDocuments = 256, mostBytes = 256 << 10
 
     private var documents: [Document] = []
     private var bytes = 0

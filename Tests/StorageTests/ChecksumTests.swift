@@ -41,7 +41,7 @@ import Testing
         return status == 0 ? digests : nil
     }
 
-    /// Every length around the borders of blocks beside every other, so that both lanes end, pad and begin anew at all places.
+    /// Every length around the borders of blocks beside every other, so that lanes end, pad and begin anew at all places.
     @Test func sha256OfManyTextsIsThatOfEach() {
         let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 7) }
         bytes.withUnsafeBytes { raw in
@@ -53,7 +53,9 @@ import Testing
                 }
                 #expect(SHA256.digests(of: texts) == expected)
                 #expect(many(APUS_SHA256_PORTABLE, texts) == expected)
-                if let digests = many(APUS_SHA256_TWO_LANES, texts) { #expect(digests == expected) }
+                for code in [APUS_SHA256_TWO_LANES, APUS_SHA256_SIXTEEN_LANES] {
+                    if let digests = many(code, texts) { #expect(digests == expected) }
+                }
             }
             func text(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
                 UnsafeRawBufferPointer(rebasing: raw[start..<start + count])
@@ -68,6 +70,11 @@ import Testing
             check((0..<300).map { text($0, $0) })
             check((0..<300).reversed().map { text($0, $0) })
             check((0..<100).map { text($0 * 7, $0 % 3 == 0 ? 0 : $0 * 41) })
+            // Every number of texts about those that sixteen lanes begin and end with; one text far longer than the rest.
+            for count in 1..<40 {
+                check((0..<count).map { text($0, lengths[($0 * 7 + count) % lengths.count]) })
+                check((0..<count).map { text($0, $0 == count / 2 ? 4800 : 64 + $0) })
+            }
         }
     }
 

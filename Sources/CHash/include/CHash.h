@@ -26,7 +26,8 @@ void apus_sha256_many(const void *const *data, const size_t *lengths, size_t cou
 
 typedef enum {
     APUS_SHA256_PORTABLE = 0,
-    APUS_SHA256_TWO_LANES = 1,  ///< two texts at once with the SHA extensions of x86
+    APUS_SHA256_TWO_LANES = 1,      ///< two texts at once with the SHA extensions of x86
+    APUS_SHA256_SIXTEEN_LANES = 2,  ///< sixteen at once with AVX-512, and the last few with those extensions
 } apus_sha256_code;
 
 /// The same by one code, for the tests. Returns 0, or -1 where the CPU does not have it and nothing was written.
