@@ -7,7 +7,7 @@
 #include "characters.h"
 
 void apus_splitter_start(apus_splitter *s, apus_split split, const uint8_t *text, size_t length) {
-    *s = (apus_splitter){.text = text, .length = length, .split = split};
+    *s = (apus_splitter){.text = text, .length = length, .split = split, .most_code = APUS_SPLIT_AVX512};
 }
 
 /// End of the run of characters of one class that begins at `at`.

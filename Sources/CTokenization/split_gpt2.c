@@ -23,7 +23,46 @@ typedef struct {
     uint64_t letter, number, space, blank, apostrophe, high, lead;
 } block_masks;
 
+/// Writes where words begin: `at` and the numbers of the bits. Room for 64 is there.
+static inline size_t list_bits(size_t *starts, size_t at, uint64_t bits) {
+    size_t n = 0;
+    for (; bits; bits &= bits - 1) starts[n++] = at + (size_t)__builtin_ctzll(bits);
+    return n;
+}
+
 #if defined(__x86_64__)
+// A comparison of AVX-512 is a mask of 64 bytes; VBMI2 packs the numbers of a mask's bits.
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi2,bmi,popcnt")))
+
+AVX512 static inline uint64_t below64(__m512i x, char first, unsigned char count) {
+    return _mm512_cmplt_epu8_mask(_mm512_sub_epi8(x, _mm512_set1_epi8(first)), _mm512_set1_epi8((char)count));
+}
+
+AVX512 static inline block_masks classify_avx512(const uint8_t *p) {
+    const __m512i x = _mm512_loadu_si512(p);
+    const uint64_t blank = _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8(' '));
+    return (block_masks){
+        .letter = below64(_mm512_or_si512(x, _mm512_set1_epi8(0x20)), 'a', 26), .number = below64(x, '0', 10),
+        .space = blank | below64(x, 9, 5), .blank = blank, .apostrophe = _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8('\'')),
+        .high = _mm512_movepi8_mask(x), .lead = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0))};
+}
+
+/// Without a branch a word: most blocks have 8 to 24 words.
+AVX512 static inline size_t list_bits_avx512(size_t *starts, size_t at, uint64_t bits) {
+    static const uint8_t numbers[64] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                        22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+                                        44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+    _Alignas(64) uint8_t places[64];
+    const size_t n = (size_t)__builtin_popcountll(bits);
+    _mm512_store_si512(places, _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(numbers)));
+    const __m512i base = _mm512_set1_epi64((long long)at);
+    for (size_t i = 0; i < 24 || i < n; i += 8) {
+        const __m512i wide = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(places + i)));
+        _mm512_storeu_si512(starts + i, _mm512_add_epi64(base, wide));
+    }
+    return n;
+}
+
 // SSE2 is part of x86-64; what has AVX2 has BMI too, which finds the bits of a mask faster.
 #define AVX2 __attribute__((target("avx2,bmi")))
 
@@ -135,20 +174,37 @@ static uint64_t classify_wide(apus_splitter *s, uint64_t lead, uint64_t class[4]
 }
 
 #if defined(__x86_64__)
+#define CLASSIFY classify_avx512
+#define LIST_BITS list_bits_avx512
+#define NAME(name) name##_avx512
+#define TARGET AVX512
+#include "split_gpt2_blocks.h"
+
 #define CLASSIFY classify_avx2
+#define LIST_BITS list_bits
 #define NAME(name) name##_avx2
 #define TARGET AVX2
 #include "split_gpt2_blocks.h"
 #endif
 
 #define CLASSIFY classify
+#define LIST_BITS list_bits
 #define NAME(name) name##_plain
 #define TARGET
 #include "split_gpt2_blocks.h"
 
+#if defined(__x86_64__)
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"); }
+
+static bool has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("popcnt");
+}
+#endif
+
 size_t apus_split_gpt2(apus_splitter *s, size_t *starts, size_t capacity) {
 #if defined(__x86_64__)
-    if (!s->portable && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")) return split_avx2(s, starts, capacity);
+    if (s->most_code >= APUS_SPLIT_AVX512 && has_avx512()) return split_avx512(s, starts, capacity);
+    if (s->most_code >= APUS_SPLIT_AVX2 && has_avx2()) return split_avx2(s, starts, capacity);
 #endif
     return split_plain(s, starts, capacity);
 }

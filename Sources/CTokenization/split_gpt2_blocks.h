@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The part of split_gpt2.c that is compiled for each set of instructions: CLASSIFY gives the masks of 64 bytes, NAME the
-// functions their names, TARGET their instructions.
+// The part of split_gpt2.c that is compiled for each set of instructions: CLASSIFY gives the masks of 64 bytes, LIST_BITS
+// the numbers of a mask's bits, NAME the functions their names, TARGET their instructions.
 
 /// The starts of words among the next 64 bytes (or those left), one bit each.
 TARGET static inline uint64_t NAME(block_starts)(apus_splitter *s) {
@@ -53,7 +53,7 @@ TARGET static inline uint64_t NAME(block_starts)(apus_splitter *s) {
 TARGET static size_t NAME(split)(apus_splitter *s, size_t *starts, size_t capacity) {
     size_t n = 0;
     while (s->at < s->length && n + 64 <= capacity) {
-        for (uint64_t bits = NAME(block_starts)(s); bits; bits &= bits - 1) starts[n++] = s->at + (size_t)__builtin_ctzll(bits);
+        n += LIST_BITS(starts + n, s->at, NAME(block_starts)(s));
         s->at = s->length - s->at < 64 ? s->length : s->at + 64;
     }
     if (s->at >= s->length && n < capacity) {
@@ -64,5 +64,6 @@ TARGET static size_t NAME(split)(apus_splitter *s, size_t *starts, size_t capaci
 }
 
 #undef CLASSIFY
+#undef LIST_BITS
 #undef NAME
 #undef TARGET

@@ -59,13 +59,20 @@ typedef enum {
     APUS_SPLIT_NONE = 4,       ///< the whole text is one word
 } apus_split;
 
+/// The instructions that GPT-2's words are found with. Starting takes the best; tests lower it.
+typedef enum {
+    APUS_SPLIT_PORTABLE = 0,  ///< what every CPU has
+    APUS_SPLIT_AVX2 = 1,
+    APUS_SPLIT_AVX512 = 2,  ///< BW and VBMI2
+} apus_split_code;
+
 /// Position in a text that is being split; the text must be well-formed UTF-8 and outlive it.
 typedef struct {
     const uint8_t *text;
     size_t length, at;
     apus_split split;
     bool done;
-    bool portable;  ///< set after the start: only instructions that every such CPU has, to test those too
+    apus_split_code most_code;  ///< no better than these, and what the CPU has
     // What the GPT-2 splitter carries from one block of 64 bytes to the next; see split_gpt2.c.
     uint64_t last_class[4], tail_class[4], tail_continuation, pending_set, pending_clear, last_blank;
 } apus_splitter;
