@@ -43,8 +43,9 @@ def main():
     args = parser.parse_args()
     ours, theirs, register = {}, {}, 0
     for _ in range(args.rounds):
-        command = [args.apus, "bench", "--json", "--steps", "1", "--tokens", "1", "--n-layer", "1", "--n-head", str(args.n_embd // 64), "--vocab-size",
-                   "512", "--batch-size", "4", "--n-embd", str(args.n_embd), "--dtype", args.dtype, "--threads", str(args.threads)]
+        command = [args.apus, "bench", "--json", "--steps", "1", "--tokens", "1", "--n-layer", "1", "--n-head",
+                   str(args.n_embd // 64), "--vocab-size", "512", "--batch-size", "4", "--n-embd", str(args.n_embd), "--dtype",
+                   args.dtype, "--threads", str(args.threads)]
         run = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         register = max(register, run["ceilings"].get("register_flops", 0) / 1e9)
         for row in run["matmul"]:

@@ -48,6 +48,7 @@ static void end(const lane *l) {
 
 static void advance(lane *l, size_t blocks) { l->at += 64 * blocks, l->blocks -= blocks; }
 
+#if defined(__x86_64__)
 /// A lane's text goes on in another: its end lies in the lane itself.
 static void move(lane *to, const lane *from) {
     *to = *from;
@@ -76,7 +77,6 @@ static int take(queue *q, lane *l) {
     return has_blocks(l);  // always: the padding
 }
 
-#if defined(__x86_64__)
 /// The instructions keep the state as (a,b,e,f) and (c,d,g,h). Intel SDM, SHA256RNDS2.
 typedef struct {
     __m128i abef, cdgh;
@@ -154,16 +154,23 @@ static void many_in_two_lanes(queue *q) {
 
 enum { SIXTEEN = 16, FEW = 8 };  // fewer texts than FEW are faster two at a time
 
+/// Takes a text into lane i, and its state into column i.
+static int take_column(queue *q, lane *l, uint32_t states[8][SIXTEEN], int i) {
+    if (!take(q, l)) return 0;
+    for (int j = 0; j < 8; j++) states[j][i] = l->state[j];
+    return 1;
+}
+
+static void fetch_state(lane *l, uint32_t states[8][SIXTEEN], int i) {
+    for (int j = 0; j < 8; j++) l->state[j] = states[j][i];
+}
+
 static void many_in_sixteen_lanes(queue *q) {
     lane lanes[SIXTEEN];
     uint32_t states[8][SIXTEEN] = {{0}};
     const uint8_t *at[SIXTEEN];
     int live[SIXTEEN], count = 0;
-    for (int i = 0; i < SIXTEEN; i++) {
-        live[i] = take(q, &lanes[i]);
-        count += live[i];
-        for (int j = 0; live[i] && j < 8; j++) states[j][i] = lanes[i].state[j];
-    }
+    for (int i = 0; i < SIXTEEN; i++) count += live[i] = take_column(q, &lanes[i], states, i);
     while (count >= FEW) {
         size_t blocks = SIZE_MAX;
         const uint8_t *any = NULL;
@@ -177,18 +184,17 @@ static void many_in_sixteen_lanes(queue *q) {
             if (!live[i]) continue;
             advance(&lanes[i], blocks);
             if (has_blocks(&lanes[i])) continue;
-            for (int j = 0; j < 8; j++) lanes[i].state[j] = states[j][i];
+            fetch_state(&lanes[i], states, i);
             end(&lanes[i]);
-            live[i] = take(q, &lanes[i]);
+            live[i] = take_column(q, &lanes[i], states, i);
             count -= !live[i];
-            for (int j = 0; live[i] && j < 8; j++) states[j][i] = lanes[i].state[j];
         }
     }
     lane begun[FEW];
     size_t left = 0;
     for (int i = 0; i < SIXTEEN; i++) {
         if (!live[i]) continue;
-        for (int j = 0; j < 8; j++) lanes[i].state[j] = states[j][i];
+        fetch_state(&lanes[i], states, i);
         move(&begun[left++], &lanes[i]);
     }
     q->begun = begun, q->begun_count = left;

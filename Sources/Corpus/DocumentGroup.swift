@@ -4,6 +4,8 @@ import CTokenization
 /// Neighbouring documents that are looked at together. Their texts are borrowed, so that the group has to be handed on
 /// before they go away.
 struct DocumentGroup {
+    /// Enough documents of a few kilobytes to hash sixteen at a time; no more bytes than a second-level cache keeps until they are
+    /// encoded.
     static let mostDocuments = 256, mostBytes = 256 << 10
 
     private var documents: [Document] = []

@@ -21,13 +21,12 @@ public struct PreparePart: Codable, Sendable, Equatable {
     /// - Throws: `CorpusError` of kind usage.
     public init(_ text: String) throws {
         let numbers = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-        guard numbers.count == 2, let index = numbers[0], let count = numbers[1] else { throw Self.refusal(text) }
-        self.init(index: index, count: count)
-        guard isValid else { throw Self.refusal(text) }
-    }
-
-    private static func refusal(_ text: String) -> CorpusError {
-        CorpusError.usage("--part is '\(text)'; it takes i/N with i from 1 to N, for example 1/8 to 8/8")
+        guard numbers.count == 2, let index = numbers[0], let count = numbers[1],
+            case let part = PreparePart(index: index, count: count), part.isValid
+        else {
+            throw CorpusError.usage("--part is '\(text)'; it takes i/N with i from 1 to N, for example 1/8 to 8/8")
+        }
+        self = part
     }
 
     /// Whether the numbers are in their ranges: what was decoded may hold any.
