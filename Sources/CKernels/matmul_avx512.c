@@ -10,6 +10,7 @@
 enum { MR = APUS_TILE_ROWS, LANES = 16, K_STEP = 1 };
 #define TILE_TARGET APUS_TARGET_512
 #define TILE_INLINE APUS_INLINE_512
+#define TILE_UNROLL 1
 #define sums_t __m512
 #define operand_t __m512
 #define ZERO _mm512_setzero_ps()

@@ -20,6 +20,7 @@ APUS_INLINE_BF16 int load_pair(const char *from) {
 enum { MR = APUS_TILE_ROWS, LANES = 16, K_STEP = 2 };
 #define TILE_TARGET APUS_TARGET_BF16
 #define TILE_INLINE APUS_INLINE_BF16
+#define TILE_UNROLL 1
 #define sums_t __m512
 #define operand_t __m512bh
 #define ZERO _mm512_setzero_ps()

@@ -3,6 +3,7 @@
 // operations by macros (all undefined at the end):
 //   TILE_TARGET, TILE_INLINE  attributes of functions
 //   MR, LANES, K_STEP         rows of a tile; floats of a vector; elements of k in a unit of 4 bytes
+//   TILE_UNROLL               steps of k in one turn of the loop
 //   sums_t, ZERO, LOAD_SUMS(from), ADD_SUMS(a, b), STORE_SUMS(to, v)
 //   operand_t, LOAD(from), BROADCAST(from), DOT(sums, a, b)
 // It defines `multiply` for `apus_kernels_t`.
@@ -14,16 +15,23 @@ TILE_INLINE void multiply_rows(const int rows, const apus_tile_t *t, long k, con
     sums_t sums[MR][2];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = ZERO;
-    const char *a = t->a, *b = t->b;
-#pragma clang loop unroll(disable)
-    for (; k > 0; k -= K_STEP, a += step, b += NR * 4) {
+    const char *b = t->b;
+    // Every third row has a pointer, so that x86's addresses (base + 0, 1 or 2 times `row`) reach all of them without arithmetic.
+    const char *a[(MR + 2) / 3];
+#pragma clang loop unroll(full)
+    for (int g = 0; 3 * g < rows; g++) a[g] = (const char *)t->a + 3 * g * row;
+#pragma clang loop unroll_count(TILE_UNROLL)
+    for (; k > 0; k -= K_STEP) {
         const operand_t b0 = LOAD(b), b1 = LOAD(b + LANES * 4);
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
-            const operand_t ar = BROADCAST(a + r * row);
+            const operand_t ar = BROADCAST(a[r / 3] + r % 3 * row);
             sums[r][0] = DOT(sums[r][0], ar, b0);
             sums[r][1] = DOT(sums[r][1], ar, b1);
         }
+#pragma clang loop unroll(full)
+        for (int g = 0; 3 * g < rows; g++) a[g] += step;
+        b += NR * 4;
     }
     if (t->add != NULL) {
 #pragma clang loop unroll(full)
@@ -65,6 +73,7 @@ TILE_TARGET static void multiply(const apus_tile_t *t, long rows, long k) {
 #undef APUS_TILE_ROWS
 #undef TILE_TARGET
 #undef TILE_INLINE
+#undef TILE_UNROLL
 #undef sums_t
 #undef operand_t
 #undef ZERO
