@@ -90,7 +90,19 @@ static void forward_tile_item(const void *context, head_t head, long part, char 
     const long t = (tiles(args->shape.query_length) - 1 - part) * TILE;
     SELECT_TILED(args, forward_tile)(args, head, t, scratch);
 }
+
+static void forward_head_item(const void *context, head_t head, long part, char *scratch, float *workspace) {
+    (void)part, (void)workspace;
+    const attention_args_t *args = &((const run_t *)context)->args;
+    (args->isa >= APUS_ISA_AVX512 ? forward_head_avx512 : forward_head_avx2)(args, head, scratch);
+}
 #endif
+
+/// Whether whole heads leave threads idle for a tenth of the time or more.
+static int heads_uneven(const apus_attention_t *shape, int threads) {
+    const long heads = shape->batch * shape->heads, rounds = (heads + threads - 1) / threads;
+    return heads * 10 < rounds * threads * 9;
+}
 
 void apus_attention_forward(
     apus_pool_t *pool, apus_isa_t isa, const apus_attention_t *attention, apus_heads_t out, float *lse, apus_heads_t q,
@@ -99,7 +111,11 @@ void apus_attention_forward(
     const long queries = attention->query_length;
 #if defined(__x86_64__)
     if (!by_rows(isa, attention)) {
-        const int few = queries <= FEW_QUERIES;
+        const int few = queries <= FEW_QUERIES, words = isa >= APUS_ISA_AVX512_BF16 && attention->dtype == APUS_BF16;
+        if (!few && !words && apus_head_fits(attention) && !heads_uneven(attention, apus_pool_threads(pool))) {
+            run_items(pool, &run, forward_head_item, 1);
+            return;
+        }
         run_items(pool, &run, few ? forward_decode_item : forward_tile_item, few ? queries : tiles(queries));
         return;
     }
@@ -110,7 +126,7 @@ void apus_attention_forward(
 // MARK: Backward
 
 static size_t head_workspace(const apus_attention_t *shape) {
-    return round_up(sizeof(float) * 2 * (size_t)(tiles(shape->key_length) * TILE * apus_padded(shape->head_size)));
+    return round_up(sizeof(float) * 4 * (size_t)apus_head_floats(shape));
 }
 
 size_t apus_attention_backward_workspace(const apus_attention_t *attention, int threads) {
@@ -133,7 +149,7 @@ static void backward_queries_item(const void *context, head_t head, long part, c
     (void)workspace;
     const attention_args_t *args = &((const run_t *)context)->args;
     const long t = (tiles(args->shape.query_length) - 1 - part) * TILE;
-    SELECT_TILED(args, backward_queries)(args, head, t, scratch, NULL, NULL);
+    SELECT_TILED(args, backward_queries)(args, head, t, scratch, NULL, NULL, NULL);
 }
 
 static void backward_keys_item(const void *context, head_t head, long part, char *scratch, float *workspace) {

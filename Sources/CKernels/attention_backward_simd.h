@@ -55,18 +55,17 @@ static void FN(weights_tile)(backward_scratch_t s, long keys, long ahead, const 
 
 /// One tile of queries and one of keys: adds to dq, and to dk and dv (rows [TILE][padded]), where they are not NULL.
 static void FN(backward_tile)(
-    const attention_args_t *args, head_t head, long t0, long queries, long s0, long keys, backward_scratch_t s, float *dq,
-    float *dk, float *dv) {
+    const attention_args_t *args, head_t head, long t0, long queries, long s0, long keys, backward_scratch_t s,
+    const head_rows_t *rows, float *dq, float *dk, float *dv) {
     const apus_attention_t *shape = &args->shape;
     const long size = shape->head_size, padded = apus_padded(size), offset = shape->key_length - shape->query_length;
     uint32_t *keep = shape->dropout.threshold != 0 ? s.keep : NULL;
-    FN(load_rows)(s.k, args->k, shape, head, s0, keys, padded);
-    FN(load_rows)(s.v, args->v, shape, head, s0, keys, padded);
-    FN(product)((FN(product_t)){s.k, padded, 1, s.q_columns, TILE, s.p, TILE}, keys, TILE, size, 0);
-    FN(product)((FN(product_t)){s.v, padded, 1, s.dout_columns, TILE, s.ds, TILE}, keys, TILE, size, 0);
+    const tile_rows_t tile = FN(load_keys)(args, head, s0, keys, rows, s.k, s.v);
+    FN(product)((FN(product_t)){tile.k, padded, 1, s.q_columns, TILE, s.p, TILE}, keys, TILE, size, 0);
+    FN(product)((FN(product_t)){tile.v, padded, 1, s.dout_columns, TILE, s.ds, TILE}, keys, TILE, size, 0);
     if (keep != NULL) FN(load_keep)(keep, args, head, t0, queries, s0, keys);
     FN(weights_tile)(s, keys, s0 - offset - t0, keep, shape->scale * LOG2_E, shape->dropout.scale);
-    if (dq != NULL) FN(product)((FN(product_t)){s.ds, 1, TILE, s.k, padded, dq, padded}, queries, padded, keys, 1);
+    if (dq != NULL) FN(product)((FN(product_t)){s.ds, 1, TILE, tile.k, padded, dq, padded}, queries, padded, keys, 1);
     if (dk == NULL) return;
     FN(product)((FN(product_t)){s.p, TILE, 1, s.dout, padded, dv, padded}, keys, padded, queries, 1);
     FN(product)((FN(product_t)){s.ds, TILE, 1, s.q, padded, dk, padded}, keys, padded, queries, 1);
@@ -74,4 +73,5 @@ static void FN(backward_tile)(
 
 #define LOAD_QUERIES FN(load_queries)
 #define BACKWARD_TILE FN(backward_tile)
+#define LOAD_HEAD FN(load_head)
 #include "attention_loops_simd.h"

@@ -197,8 +197,9 @@ APUS_INLINE void weights_of(
 }
 
 static void backward_tile(
-    const attention_args_t *args, head_t head, long t0, long queries, long s0, long keys, backward_scratch_t s, float *dq,
-    float *dk, float *dv) {
+    const attention_args_t *args, head_t head, long t0, long queries, long s0, long keys, backward_scratch_t s,
+    const head_rows_t *loaded, float *dq, float *dk, float *dv) {
+    (void)loaded;
     const apus_attention_t *shape = &args->shape;
     const long size = shape->head_size, padded = apus_padded(size), ahead = s0 - (shape->key_length - shape->query_length) - t0;
     const long pairs = even(keys) / 2;
@@ -231,8 +232,8 @@ static void backward_tile(
 #include "attention_loops_simd.h"
 
 void apus_attention_bf16_backward_queries(
-    const attention_args_t *args, head_t head, long t0, char *scratch, float *dk, float *dv) {
-    FN(backward_queries)(args, head, t0, scratch, dk, dv);
+    const attention_args_t *args, head_t head, long t0, char *scratch, const head_rows_t *rows, float *dk, float *dv) {
+    FN(backward_queries)(args, head, t0, scratch, rows, dk, dv);
 }
 
 void apus_attention_bf16_backward_keys(const attention_args_t *args, head_t head, long s0, char *scratch) {

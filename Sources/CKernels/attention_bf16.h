@@ -4,10 +4,11 @@
 #define APUS_ATTENTION_BF16_H
 
 #include "attention.h"
+#include "attention_scratch.h"
 
 void apus_attention_bf16_forward_tile(const attention_args_t *args, head_t head, long t0, char *scratch);
 void apus_attention_bf16_backward_queries(
-    const attention_args_t *args, head_t head, long t0, char *scratch, float *dk, float *dv);
+    const attention_args_t *args, head_t head, long t0, char *scratch, const head_rows_t *rows, float *dk, float *dv);
 void apus_attention_bf16_backward_keys(const attention_args_t *args, head_t head, long s0, char *scratch);
 void apus_attention_bf16_backward_head(const attention_args_t *args, head_t head, char *scratch, float *workspace);
 

@@ -44,6 +44,26 @@ static inline void FN(load_rows)(
     if (count < TILE) memset(to + count * padded, 0, sizeof(float) * (size_t)((TILE - count) * padded));
 }
 
+/// All keys and values of a head.
+static inline void FN(load_head)(const attention_args_t *args, head_t head, const head_rows_t *rows) {
+    const long padded = apus_padded(args->shape.head_size);
+    for (long s0 = 0; s0 < args->shape.key_length; s0 += TILE) {
+        const long keys = FN(at_most_tile)(args->shape.key_length - s0);
+        FN(load_rows)(rows->k + s0 * padded, args->k, &args->shape, head, s0, keys, padded);
+        FN(load_rows)(rows->v + s0 * padded, args->v, &args->shape, head, s0, keys, padded);
+    }
+}
+
+/// Where the keys and values of a tile are as rows: in `rows`, or in k and v, to which they are loaded.
+static inline tile_rows_t FN(load_keys)(
+    const attention_args_t *args, head_t head, long first, long count, const head_rows_t *rows, float *k, float *v) {
+    const long padded = apus_padded(args->shape.head_size);
+    if (rows != NULL) return (tile_rows_t){rows->k + first * padded, rows->v + first * padded};
+    FN(load_rows)(k, args->k, &args->shape, head, first, count, padded);
+    FN(load_rows)(v, args->v, &args->shape, head, first, count, padded);
+    return (tile_rows_t){k, v};
+}
+
 /// Asks for the rows of the next tile: they lie a token apart, too far for the CPU to foresee.
 static inline void FN(prefetch_rows)(apus_heads_t view, const apus_attention_t *shape, head_t head, long first, long count) {
     const char *from = apus_token(view, shape->dtype, head, first);

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "apus_attention.h"
+
 enum { TILE = 64 };                      // queries and keys of a tile: dropout's bits of one query are one word
 enum { LARGEST_TILED_HEAD = 1024 };      // larger heads take the rows' path
 enum { SCRATCH_BYTES = 4 << 20 };
@@ -43,6 +45,35 @@ static inline forward_scratch_t apus_forward_scratch(char *memory, long head_siz
     s.shrink = apus_take(&memory, TILE);
     s.keep = (uint32_t *)apus_take(&memory, 2 * TILE);
     return s;
+}
+
+/// A head's keys and values as rows [key_length rounded up to TILE][padded]: read many times, so better side by side than a token
+/// apart, where a tile's rows meet in few of the first cache's sets.
+typedef struct {
+    float *k, *v;
+} head_rows_t;
+
+/// A tile's [TILE][padded].
+typedef struct {
+    const float *k, *v;
+} tile_rows_t;
+
+static inline long apus_head_floats(const apus_attention_t *shape) {
+    return (shape->key_length + TILE - 1) / TILE * TILE * apus_padded(shape->head_size);
+}
+
+static inline head_rows_t apus_head_rows(char **memory, const apus_attention_t *shape) {
+    const long floats = apus_head_floats(shape);
+    head_rows_t rows;
+    rows.k = apus_take(memory, floats);
+    rows.v = apus_take(memory, floats);
+    return rows;
+}
+
+/// Whether a head's keys and values fit into the scratch memory beside a forward's tiles.
+static inline int apus_head_fits(const apus_attention_t *shape) {
+    const long tiles = 4L * TILE * apus_padded(shape->head_size) + TILE * TILE + 16L * TILE;
+    return (2 * apus_head_floats(shape) + tiles) * 4 <= SCRATCH_BYTES;
 }
 
 typedef struct {

@@ -39,8 +39,9 @@ static void FN(softmax_tile)(
     }
 }
 
-/// One tile of queries against all keys they see.
-static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0, char *scratch) {
+/// One tile of queries against all keys they see. rows: the head's keys and values, loaded before; NULL: loaded tile by tile.
+static void FN(forward_queries)(
+    const attention_args_t *args, head_t head, long t0, char *scratch, const head_rows_t *rows) {
     const apus_attention_t *shape = &args->shape;
     const long size = shape->head_size, padded = apus_padded(size), offset = shape->key_length - shape->query_length;
     const long queries = shape->query_length - t0 < TILE ? shape->query_length - t0 : TILE;
@@ -54,15 +55,16 @@ static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0,
     const long visible = offset + t0 + queries;
     for (long s0 = 0; s0 < visible; s0 += TILE) {
         const long keys = visible - s0 < TILE ? visible - s0 : TILE;
-        FN(load_rows)(s.k, args->k, shape, head, s0, keys, padded);
-        FN(load_rows)(s.v, args->v, shape, head, s0, keys, padded);
-        FN(prefetch_rows)(args->k, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
-        FN(prefetch_rows)(args->v, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
-        FN(product)((FN(product_t)){s.k, padded, 1, s.q, TILE, s.p, TILE}, keys, TILE, size, 0);
+        const tile_rows_t tile = FN(load_keys)(args, head, s0, keys, rows, s.k, s.v);
+        if (rows == NULL) {
+            FN(prefetch_rows)(args->k, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
+            FN(prefetch_rows)(args->v, shape, head, s0 + keys, FN(at_most_tile)(visible - s0 - keys));
+        }
+        FN(product)((FN(product_t)){tile.k, padded, 1, s.q, TILE, s.p, TILE}, keys, TILE, size, 0);
         if (keep != NULL) FN(load_keep)(keep, args, head, t0, queries, s0, keys);
         FN(softmax_tile)(s.p, keys, s0 - offset - t0, s.max, s.sum, s.shrink, keep, scale);
         if (s0 > 0) FN(scale_rows)(s.out, queries, padded, s.shrink);
-        FN(product)((FN(product_t)){s.p, 1, TILE, s.v, padded, s.out, padded}, queries, padded, keys, 1);
+        FN(product)((FN(product_t)){s.p, 1, TILE, tile.v, padded, s.out, padded}, queries, padded, keys, 1);
     }
     const float kept = keep != NULL ? shape->dropout.scale : 1;
     for (long q = 0; q < queries; q++) {
@@ -70,6 +72,18 @@ static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0,
         FN(store_row)(out, shape->dtype, s.out + q * padded, size, kept / s.sum[q]);
         if (args->lse != NULL) *apus_lse(args, head, t0 + q) = s.max[q] * shape->scale + logf(s.sum[q]);
     }
+}
+
+static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0, char *scratch) {
+    FN(forward_queries)(args, head, t0, scratch, NULL);
+}
+
+/// A whole head whose keys and values fit into the scratch memory.
+static void FN(forward_head)(const attention_args_t *args, head_t head, char *scratch) {
+    char *memory = scratch;
+    head_rows_t rows = apus_head_rows(&memory, &args->shape);
+    FN(load_head)(args, head, &rows);
+    for (long t0 = 0; t0 < args->shape.query_length; t0 += TILE) FN(forward_queries)(args, head, t0, memory, &rows);
 }
 
 #include "attention_backward_simd.h"
