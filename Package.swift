@@ -73,7 +73,8 @@ let package = Package(
         .testTarget(name: "CUDAKernelTests", dependencies: ["CUDAEmulation", "ComputeCPU", "Compute", "Generation"]),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CTokenization", "Storage"]),
         .testTarget(name: "ParquetTests", dependencies: ["Parquet", "CCodecs", "Storage"]),
-        .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Tokenization", "Parquet", "RunLog", "Storage"]),
+        .testTarget(
+            name: "CorpusTests", dependencies: ["Corpus", "CTokenization", "Tokenization", "Parquet", "RunLog", "Storage"]),
         .testTarget(name: "RemoteTests", dependencies: ["Remote", "Storage", "TestKit"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Compute", "Storage", "TestKit"]),
         .testTarget(name: "HealthTests", dependencies: ["Health", "RunLog"], exclude: ["Fixtures"]),

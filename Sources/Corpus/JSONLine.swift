@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CTokenization
 
 /// Reads one string field out of one line of JSON, checking the line's form, without building the whole value.
 ///
@@ -137,14 +138,21 @@ struct JSONLine {
 
     private mutating func skipString() throws {
         i += 1
-        while i < bytes.count {
-            let byte = bytes[i]
-            if byte == UInt8(ascii: "\"") { i += 1; return }
-            if byte < 0x20 { throw problem("a control character inside a string must be escaped") }
-            i += byte == UInt8(ascii: "\\") ? 2 : 1
+        while true {
+            i += plainBytes()
+            if take("\"") { return }
+            guard i < bytes.count else { break }
+            guard take("\\") else { throw problem("a control character inside a string must be escaped") }
+            i += 1
         }
         i = bytes.count
         throw problem("a string has no end")
+    }
+
+    /// How many bytes from here on stand for themselves inside a string.
+    private func plainBytes() -> Int {
+        guard i < bytes.count, let base = bytes.baseAddress else { return 0 }
+        return apus_json_plain((base + i).assumingMemoryBound(to: UInt8.self), bytes.count - i)
     }
 
     /// true, false, null or a number.
@@ -174,7 +182,7 @@ struct JSONLine {
         i += 1
         while true {
             let start = i
-            while i < bytes.count, bytes[i] != UInt8(ascii: "\""), bytes[i] != UInt8(ascii: "\\"), bytes[i] >= 0x20 { i += 1 }
+            i += plainBytes()
             UTF8Text.append(bytes[start..<i], to: &output)
             guard i < bytes.count else { throw problem("a string has no end") }
             if take("\"") { return }

@@ -32,6 +32,9 @@ size_t apus_non_text_bytes(const uint8_t *text, size_t length);
 /// Whether a text is well-formed UTF-8 and, when it is, its bytes that are no text: both in one pass.
 bool apus_scan_text(const uint8_t *text, size_t length, size_t *non_text);
 
+/// Bytes at the start that stand for themselves inside a JSON string: none is '"', '\\' or below 0x20.
+size_t apus_json_plain(const uint8_t *text, size_t length);
+
 // ---- Ids ------------------------------------------------------------------------------------------------------------
 
 /// Counts how often each id comes; for one thread.
