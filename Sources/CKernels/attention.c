@@ -64,10 +64,23 @@ static int by_rows(apus_isa_t isa, const apus_attention_t *shape) {
     return isa == APUS_ISA_PORTABLE || shape->head_size > LARGEST_TILED_HEAD;
 }
 
+#if defined(__x86_64__)
+/// Whether BF16's own version does the work (`attention_bf16.c`).
+static int by_words(apus_isa_t isa, const apus_attention_t *shape) {
+    return isa >= APUS_ISA_AVX512_BF16 && shape->dtype == APUS_BF16;
+}
+
 /// One of a function's three vector versions.
-#define SELECT_TILED(args, name)                                                                              \
-    ((args)->isa >= APUS_ISA_AVX512_BF16 && (args)->shape.dtype == APUS_BF16 ? apus_attention_bf16_##name     \
-     : (args)->isa >= APUS_ISA_AVX512                                        ? name##_avx512 : name##_avx2)
+#define SELECT_TILED(args, name)                                                    \
+    (by_words((args)->isa, &(args)->shape) ? apus_attention_bf16_##name             \
+     : (args)->isa >= APUS_ISA_AVX512      ? name##_avx512 : name##_avx2)
+
+/// Whether threads that take whole heads are at work for at least `part` of `whole` of the time.
+static int heads_fill(const apus_attention_t *shape, int threads, long part, long whole) {
+    const long heads = shape->batch * shape->heads, rounds = (heads + threads - 1) / threads;
+    return heads * whole >= rounds * threads * part;
+}
+#endif
 
 // MARK: Forward
 
@@ -98,12 +111,6 @@ static void forward_head_item(const void *context, head_t head, long part, char 
 }
 #endif
 
-/// Whether whole heads leave threads idle for a tenth of the time or more.
-static int heads_uneven(const apus_attention_t *shape, int threads) {
-    const long heads = shape->batch * shape->heads, rounds = (heads + threads - 1) / threads;
-    return heads * 10 < rounds * threads * 9;
-}
-
 void apus_attention_forward(
     apus_pool_t *pool, apus_isa_t isa, const apus_attention_t *attention, apus_heads_t out, float *lse, apus_heads_t q,
     apus_heads_t k, apus_heads_t v, void *scratch) {
@@ -111,12 +118,14 @@ void apus_attention_forward(
     const long queries = attention->query_length;
 #if defined(__x86_64__)
     if (!by_rows(isa, attention)) {
-        const int few = queries <= FEW_QUERIES, words = isa >= APUS_ISA_AVX512_BF16 && attention->dtype == APUS_BF16;
-        if (!few && !words && apus_head_fits(attention) && !heads_uneven(attention, apus_pool_threads(pool))) {
+        if (queries <= FEW_QUERIES) {
+            run_items(pool, &run, forward_decode_item, queries);
+        } else if (!by_words(isa, attention) && apus_head_fits(attention) &&
+                   heads_fill(attention, apus_pool_threads(pool), 9, 10)) {
             run_items(pool, &run, forward_head_item, 1);
-            return;
+        } else {
+            run_items(pool, &run, forward_tile_item, tiles(queries));
         }
-        run_items(pool, &run, few ? forward_decode_item : forward_tile_item, few ? queries : tiles(queries));
         return;
     }
 #endif
@@ -157,13 +166,6 @@ static void backward_keys_item(const void *context, head_t head, long part, char
     const attention_args_t *args = &((const run_t *)context)->args;
     SELECT_TILED(args, backward_keys)(args, head, part * TILE, scratch);
 }
-
-/// Whether whole heads leave threads idle so long that computing scores twice, by tiles of queries and then by tiles of keys,
-/// is the faster way: 5 products against 7 of them.
-static int heads_too_few(const apus_attention_t *shape, int threads) {
-    const long heads = shape->batch * shape->heads, rounds = (heads + threads - 1) / threads;
-    return heads * 7 < rounds * threads * 5;
-}
 #endif
 
 void apus_attention_backward(
@@ -176,11 +178,12 @@ void apus_attention_backward(
         .lse = (float *)lse};
 #if defined(__x86_64__)
     if (!by_rows(isa, attention)) {
-        if (heads_too_few(attention, apus_pool_threads(pool))) {
+        // By tiles of queries and then by tiles of keys, scores are computed twice: 7 products in place of 5.
+        if (heads_fill(attention, apus_pool_threads(pool), 5, 7)) {
+            run_items(pool, &run, backward_head_item, 1);
+        } else {
             run_items(pool, &run, backward_queries_item, tiles(attention->query_length));
             run_items(pool, &run, backward_keys_item, tiles(attention->key_length));
-        } else {
-            run_items(pool, &run, backward_head_item, 1);
         }
         return;
     }
