@@ -30,6 +30,10 @@ public protocol Backend: AnyObject, Sendable {
     /// Operations have no way to fail of their own: a device that failed in one says so here, and from then on always.
     /// - Throws: what happened to the device; the bytes are then not to be used, and nothing computed since the last read counts.
     func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws
+    /// A tensor's own bytes, where the host sees the device's memory and operations have run when they return; nil where it must `read`.
+    ///
+    /// They are the tensor's until the next operation, and live as long as its memory.
+    func hostBytes(of tensor: Tensor) -> UnsafeRawBufferPointer?
     func synchronize()
     /// Runs work of the host's own for each number below `count`, on the threads that the operations use where those are the host's;
     /// returns when all is done.
@@ -233,18 +237,8 @@ extension Backend {
         WaitingReadback(byteCount: byteCount, on: self)
     }
 
-    /// One copy a row, for heads that lie side by side in both views; backends do better.
-    public func copyHeads(from source: HeadView, to destination: HeadView, batch: Int, tokens: Int, heads: Int, headSize: Int) {
-        precondition(source.headStride == headSize && destination.headStride == headSize, "heads must lie side by side")
-        let width = heads * headSize
-        for b in 0..<batch {
-            for t in 0..<tokens {
-                let from = source.start + b * source.batchStride + t * source.tokenStride
-                let to = destination.start + b * destination.batchStride + t * destination.tokenStride
-                convert(from: source.tensor.view([width], start: from), to: destination.tensor.view([width], start: to))
-            }
-        }
-    }
+    /// Memory of its own.
+    public func hostBytes(of tensor: Tensor) -> UnsafeRawBufferPointer? { nil }
 }
 
 /// Says how much memory was wanted and how much there is.

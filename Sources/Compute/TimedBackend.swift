@@ -60,6 +60,7 @@ public final class TimedBackend: Backend, @unchecked Sendable {
     public func forEach(_ count: Int, _ body: @Sendable (Int) -> Void) { base.forEach(count, body) }
     public func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) { base.write(bytes, to: tensor) }
     public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws { try base.read(tensor, into: bytes) }
+    public func hostBytes(of tensor: Tensor) -> UnsafeRawBufferPointer? { base.hostBytes(of: tensor) }
     public func synchronize() { base.synchronize() }
     public func writeScalar(_ value: Double, to state: Tensor, _ index: StepState) { base.writeScalar(value, to: state, index) }
 

@@ -72,6 +72,10 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         apus_copy(pool, isa, bytes.baseAddress, tensor.pointer, bytes.count)
     }
 
+    public func hostBytes(of tensor: Tensor) -> UnsafeRawBufferPointer? {
+        UnsafeRawBufferPointer(start: tensor.pointer, count: tensor.byteCount)
+    }
+
     public func synchronize() {}
 
     public func forEach(_ count: Int, _ body: @Sendable (Int) -> Void) {

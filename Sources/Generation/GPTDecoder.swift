@@ -16,10 +16,12 @@ public final class GPTDecoder {
     public private(set) var length = 0
 
     let backend: any Backend
-    private let caches: [(keys: Tensor, values: Tensor)]  // act [B, S, C] each, one pair a block
+    /// act [B, NH, S, HS] each, one pair a block: a head's keys lie side by side, so that reading them is one walk through memory.
+    private let caches: [(keys: Tensor, values: Tensor)]
     private let memory: DeviceMemory
     private let parameters: ModelTensors
     private let places: Places
+    /// Where logits are read to, when the host cannot see the device's memory.
     private var logits: [Float]
     /// The step that a device makes by itself, recorded under one way to choose.
     private var ownStep: (work: RepeatedWork, choice: TokenChoice)?
@@ -46,7 +48,8 @@ public final class GPTDecoder {
         memory = try backend.allocate(byteCount: plan.byteCount)
         let memory = memory
         caches = slots.map { ($0.keys.tensor(in: memory), $0.values.tensor(in: memory)) }
-        logits = [Float](repeating: 0, count: batch * config.vocabSize)
+        let logitsInMemory = places.logits.tensor(in: memory)
+        logits = backend.hostBytes(of: logitsInMemory) == nil ? [Float](repeating: 0, count: logitsInMemory.count) : []
     }
 
     /// Bytes of device memory that a decoder takes, besides its weights.
@@ -60,7 +63,7 @@ public final class GPTDecoder {
         _ config: GPTConfig, _ dtype: DType, batch: Int, capacity: Int
     ) -> (arena: ArenaPlan, caches: [(keys: ArenaPlan.Slot, values: ArenaPlan.Slot)], places: Places) {
         var plan = ArenaPlan()
-        let shape = [batch, capacity, config.nEmbd]
+        let shape = [batch, config.nHead, capacity, config.headSize]
         let caches = (0..<config.nLayer).map { _ in (plan.reserve(dtype, shape), plan.reserve(dtype, shape)) }
         let places = Places(&plan, config, dtype, batch: batch, capacity: capacity, piece: min(capacity, longestPiece))
         return (plan, caches, places)
@@ -84,8 +87,7 @@ public final class GPTDecoder {
         advance(count) { done, piece in
             (0..<batch).flatMap { b in tokens[(b * count + done)..<(b * count + done + piece)] }
         }
-        try logits.withUnsafeMutableBytes { try backend.read(places.logits.tensor(in: memory), into: $0) }
-        return try logits.withUnsafeBufferPointer(body)
+        return try readLogits(body)
     }
 
     /// The same tokens for every sequence of an empty cache: they go through the model once.
@@ -96,28 +98,33 @@ public final class GPTDecoder {
     public func start<Result>(_ tokens: [Int32], _ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
         precondition(!tokens.isEmpty && length == 0 && tokens.count <= capacity, "the tokens do not fit an empty cache")
         fill(tokens)
-        let v = weights.config.vocabSize
-        try logits.withUnsafeMutableBytes { all in
-            let row = UnsafeMutableRawBufferPointer(rebasing: all[..<(v * 4)])
-            try backend.read(places.logits.tensor(in: memory).view([v], start: 0), into: row)
-            for b in 1..<max(batch, 1) { all.baseAddress.map { ($0 + b * v * 4).copyMemory(from: $0, byteCount: v * 4) } }
+        repeatLogits()
+        return try readLogits(body)
+    }
+
+    /// The first sequence's logits become everyone's.
+    private func repeatLogits() {
+        let all = places.logits.tensor(in: memory), v = weights.config.vocabSize
+        for b in 1..<max(batch, 1) { backend.convert(from: all.view([v]), to: all.view([v], start: b * v)) }
+    }
+
+    /// Waits for the logits and hands them out, from where they lie if the host sees that.
+    private func readLogits<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
+        let tensor = places.logits.tensor(in: memory)
+        if let bytes = backend.hostBytes(of: tensor) {
+            return try withExtendedLifetime(memory) { try body(bytes.bindMemory(to: Float.self)) }
         }
+        try logits.withUnsafeMutableBytes { try backend.read(tensor, into: $0) }
         return try logits.withUnsafeBufferPointer(body)
     }
 
     /// The same tokens for every sequence of an empty cache; the first sequence's logits are there afterwards.
     private func fill(_ tokens: [Int32]) {
         advance(tokens.count, sequences: 1) { done, piece in Array(tokens[done..<done + piece]) }
-        let c = weights.config.nEmbd
         if batch > 1 {
             for tensor in caches.flatMap({ [$0.keys, $0.values] }) {
-                func sequence(_ first: Int, stride: Int) -> HeadView {
-                    HeadView(
-                        tensor, start: first * capacity * c, batchStride: stride, tokenStride: c,
-                        headStride: weights.config.headSize)
-                }
                 backend.copyHeads(
-                    from: sequence(0, stride: 0), to: sequence(1, stride: capacity * c), batch: batch - 1, tokens: length,
+                    from: cached(tensor, batchStride: 0), to: cached(tensor, sequence: 1), batch: batch - 1, tokens: length,
                     heads: weights.config.nHead, headSize: weights.config.headSize)
             }
         }
@@ -138,10 +145,9 @@ public final class GPTDecoder {
     func begin(
         _ tokens: [Int32], count: Int, choice: TokenChoice, position: Int, firstSample: Int, on device: any DecodingBackend
     ) {
-        let all = places.logits.tensor(in: memory), v = weights.config.vocabSize
         if tokens.count == count {
             fill(tokens)
-            for b in 1..<max(batch, 1) { backend.convert(from: all.view([v]), to: all.view([v], start: b * v)) }
+            repeatLogits()
         } else {
             precondition(tokens.count == batch * count && length + count <= capacity, "the tokens do not fit the cache")
             advance(count) { done, piece in (0..<batch).flatMap { b in tokens[(b * count + done)..<(b * count + done + piece)] } }
@@ -217,6 +223,14 @@ public final class GPTDecoder {
         for layer in 0..<weights.config.nLayer { block(layer, w, shape, own) }
     }
 
+    /// A cache from a token of a sequence on.
+    private func cached(_ tensor: Tensor, sequence: Int = 0, token: Int = 0, batchStride: Int? = nil) -> HeadView {
+        let (whole, size) = (capacity * weights.config.nEmbd, weights.config.headSize)
+        return HeadView(
+            tensor, start: sequence * whole + token * size, batchStride: batchStride ?? whole, tokenStride: size,
+            headStride: capacity * size)
+    }
+
     /// One transformer block on the working tensors; keys and values go into the cache first.
     private func block(_ layer: Int, _ w: Working, _ shape: AttentionShape, _ own: (any DecodingBackend)?) {
         let p = parameters.blocks[layer], cache = caches[layer], c = weights.config.nEmbd
@@ -226,11 +240,8 @@ public final class GPTDecoder {
         func new(_ part: Int) -> HeadView {
             HeadView(w.qkv, start: part * c, batchStride: count * 3 * c, tokenStride: 3 * c, headStride: size)
         }
-        func cached(_ tensor: Tensor, from token: Int) -> HeadView {
-            HeadView(tensor, start: token * c, batchStride: capacity * c, tokenStride: c, headStride: size)
-        }
         let out = HeadView(w.attention, start: 0, batchStride: count * c, tokenStride: c, headStride: size)
-        let (keys, values) = (cached(cache.keys, from: 0), cached(cache.values, from: 0))
+        let (keys, values) = (cached(cache.keys), cached(cache.values))
         if let own {
             let state = places.state.tensor(in: memory)
             for (part, place) in [(1, keys), (2, values)] {
@@ -242,7 +253,7 @@ public final class GPTDecoder {
         } else {
             for (part, tensor) in [(1, cache.keys), (2, cache.values)] {
                 backend.copyHeads(
-                    from: new(part), to: cached(tensor, from: length), batch: shape.batch, tokens: count, heads: shape.heads,
+                    from: new(part), to: cached(tensor, token: length), batch: shape.batch, tokens: count, heads: shape.heads,
                     headSize: size)
             }
             backend.attentionForward(

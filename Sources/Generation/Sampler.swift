@@ -47,12 +47,11 @@ public struct Sampler: Sendable {
 
     /// The index of the largest finite logit, the first of equals.
     static func likeliest(_ logits: UnsafeBufferPointer<Float>) -> Int? {
-        var best = -1, highest = -Float.infinity
-        // A comparison with NaN is false.
-        for index in 0..<logits.count where logits[index] > highest && logits[index] < .infinity {
-            (best, highest) = (index, logits[index])
+        let blocks = LogitBlocks(logits)
+        guard let highest = blocks.maxima.max(), highest > -.infinity, let block = blocks.maxima.firstIndex(of: highest) else {
+            return nil
         }
-        return best < 0 ? nil : best
+        return blocks.indices(of: block).first { logits[$0] == highest }
     }
 
     /// The tokens to choose among: all finite ones, or the k likeliest (and those that equal the k-th, as nanoGPT keeps them).
