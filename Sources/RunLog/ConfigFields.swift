@@ -81,7 +81,9 @@ extension RunConfig {
         integer("eval_interval", \.evalInterval, "measure", "updates between evaluations; 0: only at the end", 0...1_000_000_000),
         integer("eval_iters", \.evalIters, "measure", "micro-batches an evaluation reads of each split", 1...100_000_000),
         integer("eval_tokens", \.evalTokens, "measure", "tokens an evaluation reads; 0: by eval_iters", 0...Int.max),
-        integer("log_interval", \.logInterval, "measure", "updates between lines of progress", 1...1_000_000_000),
+        integer(
+            "log_interval", \.logInterval, "measure",
+            "updates between lines of progress; 1: every one on a terminal, one in five seconds in a file", 1...1_000_000_000),
         integer(
             "checkpoint_interval", \.checkpointInterval, "save", "updates between checkpoints; 0: eval_interval",
             0...1_000_000_000),

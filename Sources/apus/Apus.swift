@@ -30,11 +30,23 @@ struct Apus: ParsableCommand {
 enum Main {
     static func main() {
         MappedFile.explainFaults()
+        // Who reads what we say may go: that is an error in writing, and no reason to die before all is saved.
+        signal(SIGPIPE, SIG_IGN)
         do {
             var command = try Apus.parseAsRoot(Main.spelled(Array(CommandLine.arguments.dropFirst())))
             try command.run()
         } catch {
             exit(Main.report(error))
+        }
+        if Console.outputFailure == EPIPE {
+            // As `head` wants it: no word, and the code of a program that the signal ended.
+            exit(128 + SIGPIPE)
+        }
+        if Console.outputFailure != 0 {
+            Console.error(
+                "cannot write to standard output: \(String(cString: strerror(Console.outputFailure))); what was printed is incomplete"
+            )
+            exit(Failure.failed)
         }
     }
 
@@ -61,7 +73,7 @@ enum Main {
         let code = Apus.exitCode(for: error)
         let message = Apus.fullMessage(for: error)
         if code == .success {
-            if !message.isEmpty { print(Completions.extended(message)) }
+            if !message.isEmpty { Console.print(Completions.extended(message)) }
             return 0
         }
         Console.write(message + "\n")

@@ -56,6 +56,6 @@ struct BenchCommand: ParsableCommand {
         let measurements = BenchMeasurements(
             model: gpt, config: config, dtype: dtype, recompute: recompute, backend: backend, steps: steps, tokens: tokens)
         let report = BenchReport(result: try measurements.run(shape: model.shape))
-        if json { print(try report.json()) } else { report.lines().forEach { print($0) } }
+        if json { Console.print(try report.json()) } else { report.lines().forEach { Console.print($0) } }
     }
 }

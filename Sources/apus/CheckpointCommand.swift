@@ -22,7 +22,7 @@ struct CheckpointCommand: ParsableCommand {
 
     static func printJSON(_ object: [String: Any]) throws {
         let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-        print(String(decoding: data, as: UTF8.self))
+        Console.print(String(decoding: data, as: UTF8.self))
     }
 
     static func json(_ info: CheckpointInfo) -> [String: Any] {
@@ -73,12 +73,12 @@ struct CheckpointListCommand: ParsableCommand {
             Console.note("'\(folder)' has no checkpoints yet")
             return
         }
-        print("    step       size  committed")
+        Console.print("    step       size  committed")
         for info in valid {
             let step = CheckpointCommand.padded(String(info.step), 8, right: true)
             let size = CheckpointCommand.padded(MemoryError.text(info.byteCount), 10, right: true)
             let marks = CheckpointCommand.marks(info)
-            print("\(step) \(size)  \(info.manifest.created)" + (marks.isEmpty ? "" : "  \(marks)"))
+            Console.print("\(step) \(size)  \(info.manifest.created)" + (marks.isEmpty ? "" : "  \(marks)"))
         }
         for skipped in invalid { Console.warning("\(skipped.name) is no valid checkpoint: \(skipped.reason)") }
     }
@@ -119,8 +119,8 @@ struct CheckpointVerifyCommand: ParsableCommand {
                 "valid": valid.map { CheckpointCommand.json($0) }, "invalid": CheckpointCommand.json(invalid),
             ])
         } else {
-            for info in valid { print("valid    \(info.name)  \(MemoryError.text(info.byteCount))") }
-            for skipped in invalid { print("invalid  \(skipped.name)  \(skipped.reason)") }
+            for info in valid { Console.print("valid    \(info.name)  \(MemoryError.text(info.byteCount))") }
+            for skipped in invalid { Console.print("invalid  \(skipped.name)  \(skipped.reason)") }
             if valid.isEmpty, invalid.isEmpty { Console.note("'\(folder)' has no checkpoints yet") }
         }
         if !invalid.isEmpty { throw ExitCode(Failure.failed) }
@@ -178,7 +178,9 @@ struct CheckpointPruneCommand: ParsableCommand {
             ])
             return
         }
-        for info in removed { print("\(dryRun ? "would remove" : "removed")  \(info.name)  \(MemoryError.text(info.byteCount))") }
+        for info in removed {
+            Console.print("\(dryRun ? "would remove" : "removed")  \(info.name)  \(MemoryError.text(info.byteCount))")
+        }
         if removed.isEmpty { Console.note("nothing to remove") }
     }
 }

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: MIT
 import Foundation
+import Synchronization
 
-/// Standard error: progress, notices and errors. Data goes to standard output by `print`.
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Standard error: progress, notices and errors; standard output: data.
+///
+/// Neither ends a run when it cannot be written: what is said on standard error is lost then, and a lost output is told at the end
+/// (`outputFailure`), when all that the program had to save is saved.
 enum Console {
     /// Whether a person watches standard error.
     static let isTerminal = isatty(STDERR_FILENO) == 1
@@ -10,8 +20,31 @@ enum Console {
         isatty(file) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     }
 
-    static func write(_ text: String) {
-        FileHandle.standardError.write(Data(text.utf8))
+    static func write(_ text: String) { _ = put(text, to: STDERR_FILENO) }
+
+    /// The number of the first error in writing to standard output; 0 when there was none.
+    private static let firstFailure = Atomic<Int32>(0)
+    static var outputFailure: Int32 { firstFailure.load(ordering: .relaxed) }
+
+    /// - Returns: 0, or the error's number; what was not written then is lost.
+    private static func put(_ text: String, to file: Int32) -> Int32 {
+        var text = text
+        return text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while !rest.isEmpty {
+                let written = systemWrite(file, rest.baseAddress, rest.count)
+                if written < 0, errno == EINTR { continue }
+                if written < 0, errno == EAGAIN {
+                    // A pipe or terminal that was set not to block, and is full.
+                    var ready = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+                    if poll(&ready, 1, 1000) > 0 { continue }
+                    return EAGAIN
+                }
+                guard written > 0 else { return written < 0 ? errno : EIO }
+                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            }
+            return 0
+        }
     }
 
     static func note(_ line: String) { write(plain(line) + "\n") }
@@ -29,6 +62,14 @@ enum Console {
         return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 }))
     }
 
+    /// A path as a shell takes it: in quotes when it needs them.
+    static func quoted(_ path: String) -> String {
+        let isPlain = path.unicodeScalars.allSatisfy {
+            $0.properties.isAlphabetic || $0.properties.numericType != nil || "/._-+=:@%,~".unicodeScalars.contains($0)
+        }
+        return isPlain && !path.isEmpty ? path : "'" + path.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
+
     /// Columns of the terminal behind a file; 80 when there is none.
     static func columns(_ file: Int32 = STDERR_FILENO) -> Int {
         var size = winsize()
@@ -44,11 +85,19 @@ enum Console {
 
     static func clearProgress() { if isTerminal { write("\r\u{1B}[K") } }
 
-    /// Writes to standard output at once, for text that streams.
+    /// Writes to standard output at once, also text that streams. After the first failure nothing more is written.
     static func stream(_ text: String) {
-        FileHandle.standardOutput.write(Data(text.utf8))
+        guard outputFailure == 0 else { return }
+        let failure = put(text, to: STDOUT_FILENO)
+        if failure != 0 { firstFailure.store(failure, ordering: .relaxed) }
     }
+
+    /// Writes a line of data to standard output.
+    static func print(_ line: String) { stream(line + "\n") }
 }
+
+/// The system's call, which `Console.write` hides.
+private func systemWrite(_ file: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int { write(file, bytes, count) }
 
 /// Numbers as people read them.
 enum Format {

@@ -54,9 +54,9 @@ extension ConvertCommand {
                 "notes": notes,
             ]
             let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-            print(String(decoding: data ?? Data(), as: UTF8.self))
+            Console.print(String(decoding: data ?? Data(), as: UTF8.self))
         } else if !quiet {
-            for shard in shards { print("\(path)/\(shard.name): \(Format.count(Double(shard.tokens))) tokens") }
+            for shard in shards { Console.print("\(path)/\(shard.name): \(Format.count(Double(shard.tokens))) tokens") }
             for note in notes { Console.note("note: " + note) }
         }
     }

@@ -162,11 +162,12 @@ struct ConvertCommand: ParsableCommand {
             object["step"] = export.training.step
             object["tokenizer"] = export.tokenizer?.name
             let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-            print(String(decoding: data ?? Data(), as: UTF8.self))
+            Console.print(String(decoding: data ?? Data(), as: UTF8.self))
         } else if !quiet {
             let size = Format.count(Double(result.bytes)) + "B"
             let step = export.training.step.map { " at step \($0)" } ?? ""
-            print("\(path): \(Format.count(Double(parameters))) parameters\(step), \(format.rawValue), \(type.rawValue), \(size)")
+            Console.print(
+                "\(path): \(Format.count(Double(parameters))) parameters\(step), \(format.rawValue), \(type.rawValue), \(size)")
             for note in result.notes { Console.note("note: " + note) }
         }
     }

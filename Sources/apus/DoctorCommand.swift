@@ -38,15 +38,15 @@ struct DoctorCommand: ParsableCommand {
             }
             let data = try JSONSerialization.data(
                 withJSONObject: ["version": apusVersion, "findings": list], options: [.sortedKeys, .withoutEscapingSlashes])
-            print(String(decoding: data, as: UTF8.self))
+            Console.print(String(decoding: data, as: UTF8.self))
             return
         }
-        print("apus \(apusVersion)")
+        Console.print("apus \(apusVersion)")
         for finding in findings {
-            print(
+            Console.print(
                 "\(finding.isGood ? "ok   " : "-    ")\(finding.name.padding(toLength: 12, withPad: " ", startingAt: 0))\(finding.value)"
             )
-            if let mend = finding.mend { print("                 \(mend)") }
+            if let mend = finding.mend { Console.print("                 \(mend)") }
         }
     }
 

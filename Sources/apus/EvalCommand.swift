@@ -100,14 +100,14 @@ struct EvalCommand: ParsableCommand {
             object["bits_per_byte"] = bitsPerByte
             object["stderr"] = result.standardError
             let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-            print(String(decoding: data ?? Data(), as: UTF8.self))
+            Console.print(String(decoding: data ?? Data(), as: UTF8.self))
             return
         }
-        print("model          \(loaded.description)")
-        print("split          \(split), \(result.tokens) tokens in \(result.blocks) blocks")
+        Console.print("model          \(loaded.description)")
+        Console.print("split          \(split), \(result.tokens) tokens in \(result.blocks) blocks")
         let error = result.standardError.map { " ± \(Format.decimals($0, 4))" } ?? ""
-        print("loss           \(Format.decimals(result.loss, 4))\(error) nats per token")
-        print("perplexity     \(Format.decimals(exp(result.loss), 2))")
-        if let bitsPerByte { print("bits per byte  \(Format.decimals(bitsPerByte, 4))") }
+        Console.print("loss           \(Format.decimals(result.loss, 4))\(error) nats per token")
+        Console.print("perplexity     \(Format.decimals(exp(result.loss), 2))")
+        if let bitsPerByte { Console.print("bits per byte  \(Format.decimals(bitsPerByte, 4))") }
     }
 }

@@ -74,7 +74,7 @@ struct PlanCommand: ParsableCommand {
         plan.search = found
         if hours != nil, found.isEmpty { plan.notes.append(Message("plan.search.none")) }
         if json {
-            print(String(decoding: try plan.json(catalogue: catalogue), as: UTF8.self))
+            Console.print(String(decoding: try plan.json(catalogue: catalogue), as: UTF8.self))
         } else {
             let name = typed.files.last.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent } ?? "apus plan"
             let columns = isatty(STDOUT_FILENO) == 1 ? Console.columns(STDOUT_FILENO) : 100

@@ -92,7 +92,7 @@ struct PrepareCommand: ParsableCommand {
             throw ValidationError("--audit takes no sources and no --out; it only reads '\(audit)'")
         }
         let result = try DatasetAudit.run(path: audit, nearDuplicates: nearDuplicates, planTokens: plannedTokens)
-        if json { print(try result.json()) } else { print(result.text) }
+        if json { Console.print(try result.json()) } else { Console.print(result.text) }
         if !result.errors.isEmpty { throw ExitCode(1) }
     }
 
@@ -141,8 +141,8 @@ struct PrepareCommand: ParsableCommand {
 
     private func show(_ manifest: DatasetManifest, _ out: String, _ display: PrepareDisplay) throws {
         display.clear()
-        if json { return print(String(decoding: try manifest.encoded(), as: UTF8.self)) }
-        print(DatasetSummary.text(manifest, folder: out))
+        if json { return Console.print(String(decoding: try manifest.encoded(), as: UTF8.self)) }
+        Console.print(DatasetSummary.text(manifest, folder: out))
     }
 
     /// What downloads have to say, from any thread.

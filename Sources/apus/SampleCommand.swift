@@ -111,7 +111,7 @@ struct SampleCommand: ParsableCommand {
         let started = clock.now
         var decoder: GPTDecoder?
         for first in stride(from: 0, to: numSamples, by: streams) {
-            if StopSignal.isSet { break }
+            if StopSignal.isSet || Console.outputFailure != 0 { break }
             let samples = first..<min(first + streams, numSamples)
             if decoder?.batch != samples.count {
                 decoder = nil  // its memory goes before the next one's comes
@@ -123,7 +123,8 @@ struct SampleCommand: ParsableCommand {
             var output = SampleOutput(
                 samples: samples, total: numSamples, tokenizer: tokenizer, start: startText, json: json)
             try generator.generate(
-                prompt: prompt, maxNewTokens: maxNewTokens, firstSample: first, stop: { StopSignal.isSet }
+                prompt: prompt, maxNewTokens: maxNewTokens, firstSample: first,
+                stop: { StopSignal.isSet || Console.outputFailure != 0 }
             ) { index, token in
                 if token != stop { output.add(token, to: index) }
             }

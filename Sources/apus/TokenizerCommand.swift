@@ -197,14 +197,14 @@ extension TokenizerCommand {
             if asJSON {
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-                return print(String(decoding: try encoder.encode(facts), as: UTF8.self))
+                return Console.print(String(decoding: try encoder.encode(facts), as: UTF8.self))
             }
-            print(
+            Console.print(
                 "\(facts.name): \(facts.vocab_size) ids, " + (facts.end_of_text.map { "end-of-text \($0)" } ?? "no end-of-text"))
             if let merges = facts.merges, let pattern = facts.split_pattern {
-                print("merges \(merges), split pattern \(pattern)")
+                Console.print("merges \(merges), split pattern \(pattern)")
             }
-            print("longest id \(facts.longest) bytes; tokenizer.json SHA-256 \(facts.sha256)")
+            Console.print("longest id \(facts.longest) bytes; tokenizer.json SHA-256 \(facts.sha256)")
         }
     }
 }

@@ -28,7 +28,16 @@ final class TrainingDisplay {
 
     /// Model, data, batch and memory, before anything is allocated.
     func opening(_ memory: RunMemory) {
-        guard !quiet else { return }
+        if !quiet { describe(memory) }
+        if memory.copyLeftOut {
+            Console.warning("there is no memory for a copy to write checkpoints from: training stands still while one is written")
+        }
+        if setup.dataset.val == nil {
+            Console.warning("there is no validation split: over-fitting cannot be seen; prepare with --val-fraction")
+        }
+    }
+
+    private func describe(_ memory: RunMemory) {
         let config = setup.config, shape = config.shape, data = setup.dataset
         let size = ModelShape.short(shape.parameters)
         line(
@@ -55,12 +64,6 @@ final class TrainingDisplay {
         if memory.hostCopy > 0 {
             line("", "\(MemoryError.text(memory.hostCopy)) of this machine's own memory: copy for checkpoints")
         }
-        if memory.copyLeftOut {
-            Console.warning("there is no memory for a copy to write checkpoints from: training stands still while one is written")
-        }
-        if data.val == nil {
-            Console.warning("there is no validation split: over-fitting cannot be seen; prepare with --val-fraction")
-        }
     }
 
     private func line(_ name: String, _ text: String) {
@@ -70,14 +73,15 @@ final class TrainingDisplay {
     /// Shows an event.
     func show(_ event: RunEvent) {
         if json, let data = try? encoder.encode(event) { Console.stream(String(decoding: data, as: UTF8.self) + "\n") }
-        guard !quiet else { return }
         switch event.event {
-        case .step: step(event)
-        case .eval: evaluation(event)
-        case .skip, .warning: message("step \(event.step): \(event.message ?? event.code ?? "")")
+        case .step: if !quiet { step(event) }
+        case .eval: if !quiet { evaluation(event) }
         case .resume:
+            if quiet { break }
             Console.note(
                 "resume  step \(event.step)" + (event.path.map { " from \($0)" } ?? "") + (event.message.map { ": " + $0 } ?? ""))
+        // Not progress: what is wrong is said to those, too, who asked for quiet.
+        case .skip, .warning: message("step \(event.step): \(event.message ?? event.code ?? "")")
         case .rollback: message("rolled back to step \(event.step): \(event.message ?? "")")
         case .start, .checkpoint, .end: break
         }
@@ -92,7 +96,7 @@ final class TrainingDisplay {
         if firstStep == nil { firstStep = event.step }
         recent.append((event.stepMs ?? 0) / 1e3)
         if recent.count > 50 { recent.removeFirst() }
-        let isDue = event.step % setup.config.logInterval == 0
+        let isDue = event.step % setup.config.logInterval == 0 || event.step == setup.config.maxIters
         let now = clock.now
         if Console.isTerminal {
             // Ten times a second is enough for an eye.
@@ -100,8 +104,9 @@ final class TrainingDisplay {
             lastShown = now
             Console.progress(describe(event))
         } else if isDue {
-            // In a log file a line every few seconds is enough, whatever the interval.
-            if let last = lastShown, now - last < .seconds(5), event.step != setup.config.maxIters { return }
+            // A log file of every update is too long: a line every few seconds is enough, unless an interval was asked for.
+            let isAsked = setup.config.logInterval > 1
+            if !isAsked, let last = lastShown, now - last < .seconds(5), event.step != setup.config.maxIters { return }
             lastShown = now
             Console.note(describe(event))
         }
@@ -142,9 +147,10 @@ final class TrainingDisplay {
         guard !quiet else { return }
         switch outcome {
         case .completed:
-            Console.note("done    \(folder)   next: apus report \(folder)   apus sample \(folder)")
+            let path = Console.quoted(folder)
+            Console.note("done    \(folder)   next: apus report \(path)   apus sample \(path)")
         case .interrupted:
-            Console.note("stopped, state saved   go on with: apus train --resume --out \(folder)")
+            Console.note("stopped, state saved   go on with: apus train --resume --out \(Console.quoted(folder))")
         }
     }
 }
