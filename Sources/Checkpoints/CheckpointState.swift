@@ -41,6 +41,9 @@ public struct CheckpointState: Codable, Sendable, Equatable {
         self.extra = extra
     }
 
+    /// The lowest validation loss and its step; nil when either is missing.
+    package var best: (loss: Double, step: Int)? { bestValLoss.flatMap { loss in bestStep.map { (loss, $0) } } }
+
     enum CodingKeys: String, CodingKey {
         case formatVersion = "format_version"
         case step

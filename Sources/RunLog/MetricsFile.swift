@@ -44,6 +44,15 @@ public final class MetricsWriter {
         return stamped
     }
 
+    /// Flushes what was written to the disk, so that it survives a power cut; for any thread, as long as the writer lives. Throws `FileError`.
+    public var flush: @Sendable () throws -> Void {
+        let (file, path, calls) = (file, path, calls)
+        return {
+            // What cannot be flushed (EINVAL), such as a pipe, keeps nothing back either.
+            if calls.fsync(file) != 0, errno != EINVAL { throw FileError(path: path, operation: "flush", errno: errno) }
+        }
+    }
+
     /// The next number; a file may claim the largest there is, which then stays.
     private static func following(_ seq: Int) -> Int { seq == .max ? seq : seq + 1 }
 

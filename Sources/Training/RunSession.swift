@@ -95,6 +95,11 @@ public final class RunSession {
         let store = CheckpointStore(runFolder: path, calls: calls)
         let found = try store.latestValid()
         let checkpoint = try found.map { try store.open($0.info) }
+        if let made = checkpoint?.info.step, record.config.maxIters < made {
+            throw TrainingError(
+                "--max-iters is \(record.config.maxIters), but the run has made \(made) updates; give it at least as many",
+                isUsage: true)
+        }
         if record != stored { try folder.writeRecord(record, calls: calls) }
         let events = (try? folder.readMetrics().events) ?? []
         let session = try RunSession(folder, record: record, lock: lock, calls: calls)
@@ -150,8 +155,11 @@ public final class RunSession {
         let copied = (clock.now - start).seconds, store = store
         // In the middle of bad updates the older ones are what a rollback needs.
         let keep = trainer.history.judge.badInARow == 0 ? record.config.keepCheckpoints : 0
+        let flushMetrics = metrics.flush
         saving.submit {
             try copy?.finish()
+            // What led to a checkpoint outlives a power cut as the checkpoint does.
+            try flushMetrics()
             let info = try store.commit(
                 step: state.step, model: Array(sources.prefix(count)), optimizer: Array(sources.dropFirst(count)), state: state,
                 facts: facts, best: best)
@@ -185,12 +193,19 @@ public final class RunSession {
 
     /// Names the checkpoint of a step as the best, once it is committed; the one that was the best before may go.
     func markBest(step: Int) {
-        let store = store, keep = record.config.keepCheckpoints
+        let store = store, keep = record.config.keepCheckpoints, flushMetrics = metrics.flush
         saving.submit {
+            try flushMetrics()
             try store.markBest(step: step)
             if keep > 0 { try store.prune(keep: keep) }
             return nil
         }
+    }
+
+    /// Names the best checkpoint where a process ended after the evaluation that found it and before it was named.
+    func confirmBest(step: Int) {
+        guard let info = store.list().first(where: { $0.step == step }), !info.isBest else { return }
+        markBest(step: step)
     }
 
     /// What was committed since the last call.
@@ -237,7 +252,7 @@ extension Trainer {
         let last = evaluations.compactMap { event in event.valLoss.map { (loss: $0, step: event.step) } }.min {
             $0.loss < $1.loss
         }
-        var best = state.bestValLoss.flatMap { loss in state.bestStep.map { (loss: loss, step: $0) } }
+        var best = state.best
         if let last, last.loss < best?.loss ?? .infinity { best = last }
         restore(state, best: best, evaluated: evaluations.contains { $0.step == state.step })
     }

@@ -72,8 +72,10 @@ extension Trainer {
         let rateFactor = history.rateFactor * config.rollbackLrFactor
         if let good {
             try loadTensors(of: good)
-            let state = good.state
-            restore(state, best: state.bestValLoss.flatMap { loss in state.bestStep.map { (loss, $0) } }, evaluated: true)
+            // A checkpoint is made before the evaluation of its step: the best so far may be better than the one it knows.
+            let known = good.state.best, soFar = best.flatMap { $0.step <= good.state.step ? $0 : nil }
+            let better = [known, soFar].compactMap { $0 }.min { $0.loss < $1.loss }
+            restore(good.state, best: better, evaluated: true)
         } else {
             startAgain()
         }

@@ -76,7 +76,11 @@ extension Trainer {
         history = RunHistory(text: state.extra[RunHistory.key])
         self.best = best
         lastEvaluated = evaluated ? step : nil
-        let updates = state.extra["updates"].flatMap { Int($0) } ?? state.step
+        // A number that no run reaches is a damaged file's.
+        let stored = state.extra["updates"].flatMap { Int($0) }.flatMap {
+            (0...CheckpointState.mostSamples).contains($0) ? $0 : nil
+        }
+        let updates = stored ?? state.step
         backend.writeScalar(Double(updates), to: model.state, .updates)
     }
 }

@@ -132,6 +132,7 @@ public final class Trainer {
     {
         var lastSave = clock.now
         begun = nil
+        if let best { session?.confirmBest(step: best.step) }
         while true {
             try report(session, wait: false, observe)
             try lookAround(session, observe)

@@ -162,26 +162,31 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func resumeRun(_ path: String) throws {
-        let arguments = self.arguments
-        var changes: ConfigArguments?
+        var opened: (setup: RunSetup, backend: any Backend, display: TrainingDisplay, memory: RunMemory)?
+        // All that may be refused is refused in here, before run.json is written anew.
         let resumption = try RunSession.resume(path) { stored in
             let now = try ConfigArguments(arguments, base: stored.config)
             try Self.checkChanges(from: stored.config, to: now.config)
-            changes = now
             var record = stored
             record.config = now.config
             record.config.outDir = stored.config.outDir
             record.config.initFrom = stored.config.initFrom
+            var config = record.config
+            config.outDir = path
+            let setup = try RunSetup(config)
+            if now.given.contains("data") {
+                // From now on the run is one on this data.
+                record.data = setup.dataset.runData
+            } else {
+                try checkData(setup, stored)
+            }
+            let backend = try Backends.make(setup.config, isa: isa, deviceOptions)
+            let (display, memory) = try open(setup, backend)
+            opened = (setup, backend, display, memory)
             return record
         }
+        guard let (setup, backend, display, memory) = opened else { return }
         for skipped in resumption.skipped { Console.warning("checkpoint \(skipped.name) is not used: \(skipped.reason)") }
-        var config = changes?.config ?? resumption.session.record.config
-        config.outDir = path
-        config.initFrom = resumption.session.record.config.initFrom
-        let setup = try RunSetup(config)
-        try checkData(setup, resumption.session.record, isNamed: changes?.given.contains("data") ?? false)
-        let backend = try Backends.make(setup.config, isa: isa, deviceOptions)
-        let (display, memory) = try open(setup, backend)
         let trainer = try makeTrainer(setup, backend)
         if let checkpoint = resumption.checkpoint {
             try trainer.restore(checkpoint, events: resumption.events)
@@ -198,8 +203,8 @@ struct TrainCommand: ParsableCommand {
     }
 
     /// A folder whose content changed since would be another run under the same name; naming it again says that this is meant.
-    private func checkData(_ setup: RunSetup, _ record: RunRecord, isNamed: Bool) throws {
-        guard let then = record.data, !isNamed else { return }
+    private func checkData(_ setup: RunSetup, _ record: RunRecord) throws {
+        guard let then = record.data else { return }
         let now = setup.dataset.runData
         guard now.trainTokens != then.trainTokens || now.tokenizer != then.tokenizer else { return }
         throw UsageError(

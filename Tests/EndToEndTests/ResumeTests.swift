@@ -47,6 +47,54 @@ import Training
         }
     }
 
+    /// A process may end between the evaluation that found the best and the moment when `best` names it.
+    @Test func theBestIsNamedAfterAll() throws {
+        let bench = try Workbench()
+        let first = try bench.start(bench.config { $0.checkpointInterval = 4 }, stopAfter: 9)
+        let best = try #require(first.trainer.best?.step)
+        #expect(best > 4, "the loss of this run falls")
+        try bench.folder.write("run/best", CheckpointStore.name(step: 4) + "\n")
+        _ = try bench.resume(bench.folder("run"), stopAfter: 9)
+        #expect(try String(contentsOfFile: bench.folder("run/best"), encoding: .utf8) == CheckpointStore.name(step: best) + "\n")
+    }
+
+    /// A count that no run reaches is a damaged file's; the run goes on with the one that its step says.
+    @Test func impossibleCountsEndNothing() throws {
+        let bench = try Workbench()
+        let first = try bench.start(bench.config(), stopAfter: 6)
+        let weights = first.trainer.weights, moments = first.trainer.optimizer.moments, c = weights.config
+        var state = CheckpointState(step: 7, tokensSeen: 7 * 192, nextSample: 56, seed: 1337)
+        state.extra["updates"] = String(Int.max)
+        _ = try CheckpointStore(runFolder: bench.folder("run")).commit(
+            step: 7,
+            model: zip(weights.masters.descriptions, weights.masters.tensors).map {
+                TensorSource(name: $0.name, tensor: $1, backend: weights.backend)
+            }, optimizer: moments.map { TensorSource(name: $0.name, tensor: $0.tensor, backend: weights.backend) }, state: state,
+            facts: ModelFacts(
+                nLayer: c.nLayer, nHead: c.nHead, nEmbd: c.nEmbd, blockSize: c.blockSize, vocabSize: c.vocabSize, bias: c.bias,
+                activation: c.activation.rawValue))
+        let second = try bench.resume(bench.folder("run"))
+        #expect(second.outcome == .completed)
+        let last = try CheckpointState.read(path: bench.folder("run/checkpoints/step-00000012/state.json"))
+        #expect(last.extra["updates"] == "12")
+    }
+
+    /// A run cannot end before where it is.
+    @Test func fewerUpdatesThanWereMadeAreRefused() throws {
+        let bench = try Workbench()
+        _ = try bench.start(bench.config(), stopAfter: 6)
+        func resumption(_ maxIters: Int) throws -> RunSession.Resumption {
+            try RunSession.resume(bench.folder("run")) { stored in
+                var record = stored
+                record.config.maxIters = maxIters
+                return record
+            }
+        }
+        #expect { _ = try resumption(3) } throws: { "\($0)".contains("the run has made 6 updates") }
+        #expect(try RunFolder(bench.folder("run")).readRecord().config.maxIters == 12)
+        #expect(try resumption(6).checkpoint?.info.step == 6)
+    }
+
     /// An update of many micro-batches may take minutes; a stop does not wait for its end, and what was computed of it is dropped.
     @Test func aRunStoppedInsideAnUpdateGoesOnFromTheOneBefore() throws {
         let bench = try Workbench()

@@ -78,6 +78,29 @@ import Training
         #expect(standing.filter { $0.event == .skip }.count == 5 && standing.filter { $0.event == .rollback }.count == 1)
     }
 
+    /// The checkpoint that the run goes back to was written before the evaluation of its step.
+    @Test func theBestStaysTheBest() throws {
+        let bench = try Workbench()
+        let result = try bench.run(
+            config(bench, "run") {
+                $0.evalInterval = 20
+                $0.maxIters = 60
+            }, harm: Harm(series(.notANumber, from: 42, count: 5)))
+        let rollback = try #require(result.events.first { $0.event == .rollback })
+        #expect(rollback.step == 40)
+        let losses = result.events.filter { $0.event == .eval && $0.step > 0 }.compactMap { event in
+            event.valLoss.map { (loss: $0, step: event.step) }
+        }
+        let best = try #require(losses.min { $0.loss < $1.loss })
+        #expect(losses.contains { $0.step == 40 } && result.trainer.best?.step == best.step)
+        let named = try String(contentsOfFile: bench.folder("run/best"), encoding: .utf8)
+        #expect(named == CheckpointStore.name(step: best.step) + "\n")
+        // Known right after going back, too, whatever comes later.
+        let state = try CheckpointState.read(path: bench.folder("run/checkpoints/step-00000060/state.json"))
+        let before = losses.filter { $0.step <= 40 }.min { $0.loss < $1.loss }
+        #expect((state.bestValLoss ?? .infinity) <= before?.loss ?? 0)
+    }
+
     /// An interruption between the faults or after the rollback changes nothing.
     ///
     /// One shortly before trouble may: what it saved is then the newest good checkpoint, and the run goes back less far.
