@@ -28,27 +28,16 @@ public struct RunRecord: Sendable, Equatable {
 
     /// The JSON of `run.json`: the configuration and the facts that follow from it.
     public func encoded() throws -> Data {
-        var object: [String: Any] = [
-            "format_version": Self.formatVersion, "version": version, "created": created, "command": command,
-            "parameters": config.shape.parameters, "parameters_total": config.shape.parametersTotal,
-            "parameters_non_embedding": config.shape.parametersNonEmbedding,
-            "flops_per_token": config.shape.flopsPerToken, "tokens_per_step": config.tokensPerStep,
-        ]
-        var keys: [String: Any] = [:]
-        for (key, value) in config.values {
-            switch value {
-            case .integer(let integer): keys[key] = integer
-            case .number(let number): keys[key] = number
-            case .boolean(let boolean): keys[key] = boolean
-            case .text(let text): keys[key] = text
-            }
-        }
-        object["config"] = keys
-        if let data {
-            object["data"] = try JSONSerialization.jsonObject(with: RunEvent.makeEncoder().encode(data))
-        }
-        return try JSONSerialization.data(
-            withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        let shape = config.shape
+        let written = Written(
+            formatVersion: Self.formatVersion, version: version, created: created, command: command,
+            parameters: shape.parameters, parametersTotal: shape.parametersTotal,
+            parametersNonEmbedding: shape.parametersNonEmbedding, flopsPerToken: shape.flopsPerToken,
+            tokensPerStep: config.tokensPerStep,
+            config: Dictionary(config.values.map { ($0.key, $0.value) }) { $1 }, data: data)
+        let encoder = RunEvent.makeEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(written)
     }
 
     /// - Throws: `FileError` when the file cannot be read or is not a run record, `ConfigError` for a wrong value in it.
@@ -56,24 +45,44 @@ public struct RunRecord: Sendable, Equatable {
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw FileError(path: path, operation: "read", errno: errno == 0 ? ENOENT : errno)
         }
-        guard let object = (try? JSONSerialization.jsonObject(with: bytes)) as? [String: Any],
-            let keys = object["config"] as? [String: Any]
-        else {
-            throw FileError(path: path, operation: "read", reason: "it is not a run record (JSON with a \"config\" object)")
-        }
-        guard let format = object["format_version"] as? Int, format <= formatVersion else {
+        let decoder = RunEvent.makeDecoder()
+        let notARecord = FileError(
+            path: path, operation: "read", reason: "it is not a run record (JSON with a \"config\" object)")
+        guard let head = try? decoder.decode(Head.self, from: bytes) else { throw notARecord }
+        guard let format = head.formatVersion, format <= formatVersion else {
             throw FileError(path: path, operation: "read", reason: "its format_version is newer than this program; update apus")
         }
+        guard let stored = try? decoder.decode(Stored.self, from: bytes) else { throw notARecord }
         var config = RunConfig()
-        for (key, value) in keys where RunConfig.fieldsByKey[key] != nil {
-            try config.set(key, ConfigValue(json: value), source: path)
-        }
-        let data = try (object["data"] as? [String: Any]).map {
-            try RunEvent.makeDecoder().decode(RunData.self, from: JSONSerialization.data(withJSONObject: $0))
+        for (key, value) in stored.config.sorted(by: { $0.key < $1.key }) where RunConfig.fieldsByKey[key] != nil {
+            try config.set(key, value, source: path)
         }
         return RunRecord(
-            version: object["version"] as? String ?? "", created: object["created"] as? String ?? "",
-            command: object["command"] as? [String] ?? [], config: config, data: data)
+            version: stored.version ?? "", created: stored.created ?? "", command: stored.command ?? [], config: config,
+            data: stored.data)
+    }
+
+    /// What must be known before anything else is believed.
+    private struct Head: Decodable {
+        let formatVersion: Int?
+        let config: [String: ConfigValue]
+    }
+
+    /// What is read of the file; facts that follow from the configuration are written for others.
+    private struct Stored: Decodable {
+        let version: String?, created: String?, command: [String]?
+        let config: [String: ConfigValue]
+        let data: RunData?
+    }
+
+    /// The file, key by key.
+    private struct Written: Encodable {
+        let formatVersion: Int, version: String, created: String, command: [String]
+        let parameters: Int, parametersTotal: Int, parametersNonEmbedding: Int
+        let flopsPerToken: Double
+        let tokensPerStep: Int
+        let config: [String: ConfigValue]
+        let data: RunData?
     }
 }
 
@@ -105,21 +114,29 @@ public struct RunData: Codable, Sendable, Equatable {
     }
 }
 
-extension ConfigValue {
-    /// A value as JSONSerialization gives it.
-    public init(json value: Any) {
-        // JSONSerialization gives numbers as NSNumber; only their C type tells a boolean from a number.
-        if let number = value as? NSNumber {
-            let type = String(cString: number.objCType)
-            if type == "c" || type == "B" {
-                self = .boolean(number.boolValue)
-            } else if type == "d" || type == "f" {
-                self = .number(number.doubleValue)
-            } else {
-                self = .integer(number.intValue)
-            }
+/// As in JSON. Not by JSONSerialization, which on Linux reads some numbers as a neighbour of what was written.
+extension ConfigValue: Codable {
+    /// Never fails: what no key wants is text, and refused by its key.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let value = try? container.decode(Bool.self) {
+            self = .boolean(value)
+        } else if let value = try? container.decode(Int.self) {
+            self = .integer(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
         } else {
-            self = .text(value as? String ?? String(describing: value))
+            self = .text((try? container.decode(String.self)) ?? "neither a number nor text")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .integer(let value): try container.encode(value)
+        case .number(let value): try container.encode(value)
+        case .boolean(let value): try container.encode(value)
+        case .text(let value): try container.encode(value)
         }
     }
 }

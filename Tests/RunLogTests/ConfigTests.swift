@@ -75,6 +75,15 @@ import Testing
         let record = RunRecord(version: "1", created: "now", command: ["train", "a"], config: config, data: data)
         try folder.write("run.json", record.encoded())
         #expect(try RunRecord.read(path: folder("run.json")) == record)
+        // To the last bit: a tenth of 6e-4, as min_lr is, and others that a decimal of 17 digits stands for.
+        var generator = SeededGenerator(3)
+        for rate in [0.1 * 6e-4] + (0..<200).map({ _ in Double.random(in: 1e-6..<1e-2, using: &generator) }) {
+            var exact = record
+            exact.config.minLr = rate
+            exact.data?.unigramEntropy = rate * 1000
+            try folder.write("exact.json", exact.encoded())
+            #expect(try RunRecord.read(path: folder("exact.json")) == exact, "\(rate)")
+        }
         try folder.write("bad.json", "[]")
         #expect { try RunRecord.read(path: folder("bad.json")) } throws: { "\($0)".contains("not a run record") }
         try folder.write("new.json", "{\"format_version\": 99, \"config\": {}}")
