@@ -61,6 +61,11 @@ public final class AtomicFileWriter {
     public init(path: String, calls: FileCalls = .system) throws {
         self.path = path
         self.calls = calls
+        // Whoever may write in /dev would put a file in the place of a device, or of the link that is /dev/stdout.
+        var there = stat()
+        if stat(path, &there) == 0, ![S_IFREG, S_IFDIR].contains(there.st_mode & S_IFMT) {
+            throw FileError(path: path, operation: "write", reason: "it is a device, a pipe or a socket; name a file")
+        }
         temporaryPath = path + ".tmp-\(getpid())"
         // A file of our own or none: a link that somebody put under this name in a shared folder is not followed, and what an
         // ended process of the same id left goes away.

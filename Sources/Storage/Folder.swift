@@ -11,13 +11,13 @@ public enum Folder {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
             // Foundation's own words, and errno after it, are another call's when a file has the name of a folder.
-            var place = path as NSString
-            while place.length > 0, place != "/" {
-                if FileManager.default.fileExists(atPath: place as String), !exists(place as String) {
+            var place = path
+            while !["", ".", "/"].contains(place) {
+                if FileManager.default.fileExists(atPath: place), !exists(place) {
                     throw FileError(
                         path: path, operation: "create the folder", reason: "'\(place)' is a file; choose another place")
                 }
-                place = place.deletingLastPathComponent as NSString
+                place = Paths.parent(of: place)
             }
             let code = ((error as? CocoaError)?.underlying as? POSIXError)?.code.rawValue
             throw FileError(path: path, operation: "create the folder", errno: code ?? (errno == 0 ? EACCES : errno))

@@ -88,10 +88,13 @@ package struct PickleMachine<Rules: PickleRules> {
     private var stack: [PickleCell] = []
     /// Values that the pickle gave a number, to refer to them again; numbers are the pickle's choice, hence no array.
     private var memo: [Int: PickleCell] = [:]
+    /// Pairs that dictionaries may still take from lists: one list can be made a dictionary of many times.
+    private var pairsLeft: Int
 
     package init(_ bytes: UnsafeRawBufferPointer, rules: Rules) {
         self.bytes = LittleEndianBytes(bytes)
         self.rules = rules
+        pairsLeft = bytes.count
     }
 
     /// Runs to the end and gives the value on top of the stack, whose containers are in `heap`.
@@ -355,11 +358,16 @@ package struct PickleMachine<Rules: PickleRules> {
     }
 
     /// The pairs of `OrderedDict([(key, value), ...])`.
-    private func orderedItems(_ arguments: [PickleCell]) throws -> [(key: PickleCell, value: PickleCell)] {
+    private mutating func orderedItems(_ arguments: [PickleCell]) throws -> [(key: PickleCell, value: PickleCell)] {
         guard let first = arguments.first else { return [] }
         guard case .node(let place) = first, case .list(let list) = heap[place] else {
             throw PickleError("it makes a dictionary in an unknown way")
         }
+        // A pair takes more than a byte, so lists that are used once are never refused.
+        guard list.count <= pairsLeft else {
+            throw PickleError("it makes the same list a dictionary again and again; the file is damaged")
+        }
+        pairsLeft -= list.count
         return try list.map { item in
             var pair = Self.tuple(item, heap)
             if pair == nil, case .node(let inner) = item, case .list(let cells) = heap[inner] { pair = cells }

@@ -55,6 +55,16 @@ import Testing
         #expect(try refusal([0x80, 2] + Array("]}b.".utf8)).contains("no dictionary"))
     }
 
+    /// A list that is made a dictionary of over and over: kilobytes that would become gigabytes.
+    @Test func aListIsNoDictionaryManyTimes() throws {
+        let pair = Self.text("k") + Array("K\u{1}\u{86}".unicodeScalars.map { UInt8($0.value) })  // ("k", 1)
+        let list = Array("](".utf8) + (0..<1000).flatMap { _ in pair } + Array("eq\u{1}".utf8)  // kept under number 1
+        let again = Self.global("collections", "OrderedDict") + Array("h\u{1}\u{85}R".unicodeScalars.map { UInt8($0.value) })
+        #expect(try !refusal([0x80, 2] + list + again + Array(".".utf8)).contains("again and again"))
+        let many = (0..<200).flatMap { _ in again + Array("0".utf8) }
+        #expect(try refusal([0x80, 2] + list + many + again + Array(".".utf8)).contains("again and again"))
+    }
+
     /// Opcodes that make objects or call in other ways than REDUCE.
     @Test(
         arguments: [

@@ -37,6 +37,17 @@ final class TemporaryFolder {
         #expect(text(path) == "new file")
     }
 
+    /// A user who may write in /dev would have a file there instead of the device, or of the link /dev/stdout.
+    @Test func nothingTakesTheNameOfADevice() throws {
+        let folder = try TemporaryFolder(), pipe = folder.file("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0 && symlink(pipe, folder.file("link")) == 0)
+        for path in ["/dev/null", pipe, folder.file("link")] {
+            let error = #expect(throws: FileError.self) { try AtomicFileWriter.write("x", to: path) }
+            #expect(error?.reason?.contains("a device, a pipe or a socket") == true, "\(path)")
+        }
+        #expect(Folder.names(folder.path) == ["link", "pipe"])
+    }
+
     @Test func aDroppedWriterLeavesNothing() throws {
         let folder = try TemporaryFolder()
         do {
