@@ -50,7 +50,7 @@ public struct ExportTokenizer: Sendable {
         func refuse(_ reason: String) -> FileError { FileError(path: path, operation: "use the tokenizer", reason: reason) }
         let json: StrictJSON
         do {
-            json = try StrictJSON.parse(Array(text.utf8))
+            json = try StrictJSON.parse(Array(text.utf8), keys: .bytes)
         } catch {
             throw refuse("it is no valid JSON: \(error)")
         }

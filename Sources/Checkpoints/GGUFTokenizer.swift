@@ -62,7 +62,7 @@ enum GGUFTokenizer {
 
     /// The name by which llama.cpp knows how words are cut.
     private static func split(_ tokenizer: ExportTokenizer, _ notes: inout [String]) -> String {
-        let json = try? StrictJSON.parse(Array(tokenizer.json.utf8))
+        let json = try? StrictJSON.parse(Array(tokenizer.json.utf8), keys: .bytes)
         if json?["normalizer"]?["type"] != nil {
             notes.append("llama.cpp does not normalize texts (Unicode's NFC) before it tokenizes; do that yourself")
         }

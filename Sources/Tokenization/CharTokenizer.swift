@@ -39,7 +39,7 @@ public final class CharTokenizer: Tokenizer {
     }
 
     /// Reads the `"char"` model of a `tokenizer.json`.
-    convenience init(json: JSONValue, path: String) throws {
+    convenience init(json: StrictJSON, path: String) throws {
         func bad(_ what: String) -> TokenizerError { TokenizerError(.badFile, "'\(path)': \(what)") }
         guard let members = json["model"]?["vocab"]?.members else { throw bad("the model has no \"vocab\"") }
         var scalars: [Unicode.Scalar] = [], seen: Set<Unicode.Scalar> = []
@@ -53,7 +53,7 @@ public final class CharTokenizer: Tokenizer {
     }
 
     public func tokenizerJSON() throws -> String {
-        let entries = characters.enumerated().map { "      \(JSONValue.quote(String(Character($1)))): \($0)" }
+        let entries = characters.enumerated().map { "      \(StrictJSON.quote(String(Character($1)))): \($0)" }
         return "{\n  \"version\": \"1.0\",\n  \"model\": {\n    \"type\": \"char\",\n    \"vocab\": {\n"
             + entries.joined(separator: ",\n") + "\n    }\n  }\n}\n"
     }

@@ -19,7 +19,7 @@ enum GPT2Files {
     /// - Throws: `FileError`; `TokenizerError` naming the line that is not a merge, or the token that has no id.
     static func read(merges path: String, encoder encoderPath: String?, added: [AddedToken] = []) throws -> BPEModel {
         guard let encoderPath else { return try model(path) }
-        let vocabulary = try withBytes(ofFile: encoderPath) { try JSONReader.read($0, path: encoderPath) }
+        let vocabulary = try withBytes(ofFile: encoderPath) { try StrictJSON.read($0, path: encoderPath) }
         guard let members = vocabulary.members else {
             throw TokenizerError(.badFile, "'\(encoderPath)' is not a JSON object of tokens and ids")
         }
@@ -109,7 +109,7 @@ struct VocabularyBuilder {
     ///
     /// - Parameter except: ids of added tokens, which are not written in the byte alphabet.
     /// - Throws: `TokenizerError` naming a token that is not in the alphabet or an id that is not valid or given twice.
-    init(members: [JSONMember], except: Set<UInt32>, path: String) throws {
+    init(members: [StrictJSON.Member], except: Set<UInt32>, path: String) throws {
         let most = Self.mostIds(members.count)
         var tokens: [[UInt8]] = []
         tokens.reserveCapacity(members.count)

@@ -19,7 +19,7 @@ enum SlowTokenizerFiles {
         let added = try addedTokens(folder, configuration)
         var model = try GPT2Files.read(
             merges: folder + "/" + merges, encoder: folder + "/" + vocabulary, added: added)
-        guard let name = configuration?["tokenizer_class"]?.text else { return model }
+        guard let name = configuration?["tokenizer_class"]?.string else { return model }
         let kind = name.replacingOccurrences(of: "Fast", with: "").replacingOccurrences(of: "Tokenizer", with: "")
         if kind == "Qwen2" {
             model.split = .qwen2
@@ -27,7 +27,7 @@ enum SlowTokenizerFiles {
         } else if !likeGPT2.contains(kind) {
             throw unsupported(folder, "its class is \(name)")
         }
-        if configuration?["add_prefix_space"]?.flag == true { throw unsupported(folder, "it has add_prefix_space") }
+        if configuration?["add_prefix_space"]?.bool == true { throw unsupported(folder, "it has add_prefix_space") }
         return model
     }
 
@@ -40,13 +40,13 @@ enum SlowTokenizerFiles {
     }
 
     /// A file of the folder; nil where there is none.
-    private static func json(_ name: String, in folder: String) throws -> JSONValue? {
+    private static func json(_ name: String, in folder: String) throws -> StrictJSON? {
         let path = folder + "/" + name
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        return try withBytes(ofFile: path) { try JSONReader.read($0, path: path) }
+        return try withBytes(ofFile: path) { try StrictJSON.read($0, path: path) }
     }
 
-    private static func addedTokens(_ folder: String, _ configuration: JSONValue?) throws -> [AddedToken] {
+    private static func addedTokens(_ folder: String, _ configuration: StrictJSON?) throws -> [AddedToken] {
         var tokens: [UInt32: AddedToken] = [:]
         // The older file does not say which are special: all of its tokens are matched in texts, so all are looked for.
         let older = try json("added_tokens.json", in: folder)?.members ?? []
@@ -57,13 +57,14 @@ enum SlowTokenizerFiles {
             tokens[id] = AddedToken(content: member.key, id: id, isSpecial: false)
         }
         for member in configuration?["added_tokens_decoder"]?.members ?? [] {
-            guard let id = UInt32(member.key), id < 1 << 24, let content = member.value["content"]?.text, !content.isEmpty else {
+            guard let id = UInt32(member.key), id < 1 << 24, let content = member.value["content"]?.string, !content.isEmpty
+            else {
                 throw TokenizerError(
                     .badFile,
                     "'\(folder)/tokenizer_config.json': added token '\(member.key.prefix(40))' has no valid id and content")
             }
-            let isSpecial = member.value["special"]?.flag ?? false
-            for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && member.value[key]?.flag == true {
+            let isSpecial = member.value["special"]?.bool ?? false
+            for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && member.value[key]?.bool == true {
                 throw unsupported(folder, "the added token '\(content)' has \(key)")
             }
             tokens[id] = AddedToken(content: content, id: id, isSpecial: isSpecial)

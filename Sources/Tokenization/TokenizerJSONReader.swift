@@ -7,7 +7,7 @@ import Storage
 /// (which adds tokens around a text) do not concern the ids of a text itself and are passed over.
 struct TokenizerJSONReader {
     private let path: String
-    private let root: JSONValue
+    private let root: StrictJSON
 
     /// - Throws: `FileError`, `TokenizerError`.
     static func read(_ path: String) throws -> any Tokenizer {
@@ -15,9 +15,9 @@ struct TokenizerJSONReader {
     }
 
     static func read(_ bytes: UnsafeRawBufferPointer, path: String) throws -> any Tokenizer {
-        let reader = TokenizerJSONReader(path: path, root: try JSONReader.read(bytes, path: path))
+        let reader = TokenizerJSONReader(path: path, root: try StrictJSON.read(bytes, path: path))
         // Exports for Hugging Face say "WordLevel", with every character a word, which `tokenizers` reads too.
-        if ["char", "WordLevel"].contains(reader.root["model"]?["type"]?.text) {
+        if ["char", "WordLevel"].contains(reader.root["model"]?["type"]?.string) {
             return try CharTokenizer(json: reader.root, path: path)
         }
         return try BPETokenizer(model: try reader.model())
@@ -31,8 +31,10 @@ struct TokenizerJSONReader {
     }
 
     private func model() throws -> BPEModel {
-        guard let model = root["model"] else { throw bad("there is no \"model\"; is it a Hugging Face tokenizer.json?") }
-        let type = model["type"]?.text ?? "BPE"
+        guard let model = root["model"]?.unlessNull else {
+            throw bad("there is no \"model\"; is it a Hugging Face tokenizer.json?")
+        }
+        let type = model["type"]?.string ?? "BPE"
         guard type == "BPE" else { throw unsupported("the model's type is \"\(type)\"") }
         try checkOptions(model)
         guard let vocabulary = model["vocab"]?.members else { throw bad("the model has no \"vocab\"") }
@@ -45,28 +47,30 @@ struct TokenizerJSONReader {
             try builder.addMerge(pair)
         }
         builder.model.added = added
-        builder.model.wholeWords = model["ignore_merges"]?.flag ?? false
-        builder.model.composes = try composes(root["normalizer"])
-        builder.model.split = try split(root["pre_tokenizer"])
+        builder.model.wholeWords = model["ignore_merges"]?.bool ?? false
+        builder.model.composes = try composes(root["normalizer"]?.unlessNull)
+        builder.model.split = try split(root["pre_tokenizer"]?.unlessNull)
         return builder.model
     }
 
     /// Refuses the options that would change ids.
-    private func checkOptions(_ model: JSONValue) throws {
-        if model["byte_fallback"]?.flag == true { throw unsupported("the model has byte_fallback (SentencePiece)") }
-        if case .number(let dropout)? = model["dropout"], dropout != 0 { throw unsupported("the model has dropout \(dropout)") }
+    private func checkOptions(_ model: StrictJSON) throws {
+        if model["byte_fallback"]?.bool == true { throw unsupported("the model has byte_fallback (SentencePiece)") }
+        if let dropout = model["dropout"]?.number, dropout != 0 { throw unsupported("the model has dropout \(dropout)") }
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if let text = model[key]?.text, !text.isEmpty { throw unsupported("the model has \(key) \"\(text)\"") }
+            if let text = model[key]?.string, !text.isEmpty { throw unsupported("the model has \(key) \"\(text)\"") }
         }
-        if let decoder = root["decoder"]?["type"]?.text, decoder != "ByteLevel" {
+        if let decoder = root["decoder"]?["type"]?.string, decoder != "ByteLevel" {
             throw unsupported("the decoder is \"\(decoder)\"")
         }
     }
 
     /// Takes a merge written as `"a b"` or as `["a", "b"]`; false when it is neither.
-    private func take(_ merge: JSONValue, _ pair: inout TokenPair) -> Bool {
-        if let line = merge.text { return pair.take(line: line.utf8) }
-        guard let parts = merge.items, parts.count == 2, let left = parts[0].text, let right = parts[1].text else { return false }
+    private func take(_ merge: StrictJSON, _ pair: inout TokenPair) -> Bool {
+        if let line = merge.string { return pair.take(line: line.utf8) }
+        guard let parts = merge.items, parts.count == 2, let left = parts[0].string, let right = parts[1].string else {
+            return false
+        }
         return pair.take(left: left.utf8, right: right.utf8)
     }
 
@@ -74,11 +78,11 @@ struct TokenizerJSONReader {
     private func addedTokens() throws -> [AddedToken] {
         var tokens: [AddedToken] = []
         for entry in root["added_tokens"]?.items ?? [] {
-            guard let id = entry["id"]?.id, id < 1 << 24, let content = entry["content"]?.text, !content.isEmpty else {
+            guard let id = entry["id"]?.id, id < 1 << 24, let content = entry["content"]?.string, !content.isEmpty else {
                 throw bad("added token \(tokens.count + 1) has no valid \"id\" and \"content\"")
             }
-            let isSpecial = entry["special"]?.flag ?? false
-            for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && entry[key]?.flag == true {
+            let isSpecial = entry["special"]?.bool ?? false
+            for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && entry[key]?.bool == true {
                 throw unsupported("the added token '\(content)' has \(key)")
             }
             tokens.append(AddedToken(content: content, id: id, isSpecial: isSpecial))
@@ -91,9 +95,9 @@ struct TokenizerJSONReader {
     }
 
     /// Whether the normaliser is NFC, alone or in a sequence.
-    private func composes(_ normalizer: JSONValue?) throws -> Bool {
+    private func composes(_ normalizer: StrictJSON?) throws -> Bool {
         guard let normalizer else { return false }
-        switch normalizer["type"]?.text {
+        switch normalizer["type"]?.string {
         case "NFC": return true
         case "Sequence": return try (normalizer["normalizers"]?.items ?? []).reduce(false) { try composes($1) || $0 }
         case let type: throw unsupported("the normalizer is \"\(type ?? "of no type")\" (NFC is known)")
@@ -101,18 +105,18 @@ struct TokenizerJSONReader {
     }
 
     /// The pattern of a pre-tokenizer: ByteLevel alone, or Split and then ByteLevel without its own pattern.
-    private func split(_ preTokenizer: JSONValue?) throws -> SplitPattern {
+    private func split(_ preTokenizer: StrictJSON?) throws -> SplitPattern {
         guard let preTokenizer else { throw unsupported("there is no pre_tokenizer, so tokens are not bytes") }
-        let steps = preTokenizer["type"]?.text == "Sequence" ? preTokenizer["pretokenizers"]?.items ?? [] : [preTokenizer]
+        let steps = preTokenizer["type"]?.string == "Sequence" ? preTokenizer["pretokenizers"]?.items ?? [] : [preTokenizer]
         var pattern: SplitPattern?
         var isByteLevel = false
         for step in steps {
-            switch step["type"]?.text {
+            switch step["type"]?.string {
             case "Split" where pattern == nil && !isByteLevel: pattern = try splitPattern(step)
             case "ByteLevel" where !isByteLevel:
-                if step["add_prefix_space"]?.flag ?? true { throw unsupported("the pre_tokenizer has add_prefix_space") }
+                if step["add_prefix_space"]?.bool ?? true { throw unsupported("the pre_tokenizer has add_prefix_space") }
                 isByteLevel = true
-                if step["use_regex"]?.flag ?? true {
+                if step["use_regex"]?.bool ?? true {
                     // Splitting the parts once more by GPT-2's pattern changes nothing only when that made the parts.
                     guard pattern == nil || pattern == .gpt2 else { throw unsupported("two pre_tokenizers split the text") }
                     pattern = .gpt2
@@ -124,11 +128,11 @@ struct TokenizerJSONReader {
         return pattern ?? .none
     }
 
-    private func splitPattern(_ step: JSONValue) throws -> SplitPattern {
-        guard let regex = step["pattern"]?["Regex"]?.text, let pattern = SplitPattern(regex: regex) else {
-            throw unsupported("the pre_tokenizer splits by the pattern \(step["pattern"]?["Regex"]?.text ?? "(none)")")
+    private func splitPattern(_ step: StrictJSON) throws -> SplitPattern {
+        guard let regex = step["pattern"]?["Regex"]?.string, let pattern = SplitPattern(regex: regex) else {
+            throw unsupported("the pre_tokenizer splits by the pattern \(step["pattern"]?["Regex"]?.string ?? "(none)")")
         }
-        let behavior = step["behavior"]?.text ?? "none", isInverted = step["invert"]?.flag ?? false
+        let behavior = step["behavior"]?.string ?? "none", isInverted = step["invert"]?.bool ?? false
         // The patterns match every character, so what is removed in the inverted form is nothing.
         guard (behavior == "Isolated" && !isInverted) || (behavior == "Removed" && isInverted) else {
             throw unsupported("the pre_tokenizer Split has behavior \"\(behavior)\", invert \(isInverted)")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import CTokenization
+import Storage
 
 /// Writes a byte-level BPE as a `tokenizer.json` that Hugging Face `tokenizers` loads; equal models give equal bytes.
 enum TokenizerJSONWriter {
@@ -8,7 +9,7 @@ enum TokenizerJSONWriter {
         var text = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": ["
         for (place, token) in model.added.enumerated() {
             text += place > 0 ? ",\n    {\n" : "\n    {\n"
-            text += "      \"id\": \(token.id),\n      \"content\": \(JSONValue.quote(token.content)),\n"
+            text += "      \"id\": \(token.id),\n      \"content\": \(StrictJSON.quote(token.content)),\n"
             text += "      \"single_word\": false,\n      \"lstrip\": false,\n      \"rstrip\": false,\n"
             text += "      \"normalized\": false,\n      \"special\": \(token.isSpecial)\n    }"
         }
@@ -50,7 +51,7 @@ enum TokenizerJSONWriter {
                 "pretokenizers": [
                   {
                     "type": "Split",
-                    "pattern": { "Regex": \(JSONValue.quote(regex)) },
+                    "pattern": { "Regex": \(StrictJSON.quote(regex)) },
                     "behavior": "Isolated",
                     "invert": false
                   },
@@ -71,7 +72,7 @@ enum TokenizerJSONWriter {
         for id in 0..<model.vocabularySize {
             if let next = added.first, Int(next.id) == id {
                 begin(&text)
-                text += "\(JSONValue.quote(next.content)): \(id)".utf8
+                text += "\(StrictJSON.quote(next.content)): \(id)".utf8
                 added = added.dropFirst()
             } else if id < model.count, !model.token(id).isEmpty {
                 begin(&text)

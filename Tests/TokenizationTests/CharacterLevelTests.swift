@@ -26,7 +26,7 @@ import Tokenization
 
     @Test func itsFileReadsBackTheSame() throws {
         let folder = try TemporaryFolder()
-        let tokenizer = tokenizer(sampleText + "\"\\\u{1}\u{7F}/\t\u{E9}e\u{301}")
+        let tokenizer = tokenizer(sampleText + "\"\\\u{1}\u{7F}/\t\u{E9}e\u{301}\u{C5}\u{212B}")
         let json = try tokenizer.tokenizerJSON()
         let loaded = try TokenizerLoader().load(spec: folder.write("tokenizer.json", json))
         #expect(loaded.name == "char")

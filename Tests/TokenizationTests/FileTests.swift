@@ -276,12 +276,16 @@ import Tokenization
         let deep = String(repeating: "[", count: 100_000)
         let texts = [
             "", "{", "{\"a\": tru}", "[1,]", "{\"a\" 1}", "\"\\ud800\"", "\"\\x\"", "\"a\nb\"", "1 2", "{\"a\":1,}", "nul", deep,
-            "\"\\u12",
+            "\"\\u12", "{\"model\": {\"vocab\": {\"a\": 0, \"a\": 1}}}", "{\"a\": 01}", "{\"a\": 1e999}",
         ]
         for text in texts {
             let path = try folder.write("t.json", text)
             #expect(message { try loader.load(spec: path) }.hasPrefix("'\(path)' is not valid JSON: line "), "\(text.prefix(20))")
         }
+        let twice = try folder.write("t.json", "{\n \"a\": 0,\n \"a\": 1}")
+        #expect(
+            message { try loader.load(spec: twice) }
+                == "'\(twice)' is not valid JSON: line 3, byte 15 of 19: the key 'a' comes twice; fetch or write it again")
     }
 
     @Test func anythingElseIsExplained() throws {
