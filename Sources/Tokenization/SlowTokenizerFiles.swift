@@ -51,23 +51,19 @@ enum SlowTokenizerFiles {
         // The older file does not say which are special: all of its tokens are matched in texts, so all are looked for.
         let older = try json("added_tokens.json", in: folder)?.members ?? []
         for member in older {
-            guard let id = member.value.id, id < 1 << 24, !member.key.isEmpty else {
+            guard let id = member.value.id, AddedToken.mayHave(id: id), !member.key.isEmpty else {
                 throw TokenizerError(.badFile, "'\(folder)/added_tokens.json': '\(member.key.prefix(40))' has no valid id")
             }
             tokens[id] = AddedToken(content: member.key, id: id, isSpecial: false)
         }
         for member in configuration?["added_tokens_decoder"]?.members ?? [] {
-            guard let id = UInt32(member.key), id < 1 << 24, let content = member.value["content"]?.string, !content.isEmpty
-            else {
+            let token = try AddedToken.read(member.value, id: UInt32(member.key)) { unsupported(folder, $0) }
+            guard let token else {
                 throw TokenizerError(
                     .badFile,
                     "'\(folder)/tokenizer_config.json': added token '\(member.key.prefix(40))' has no valid id and content")
             }
-            let isSpecial = member.value["special"]?.bool ?? false
-            for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && member.value[key]?.bool == true {
-                throw unsupported(folder, "the added token '\(content)' has \(key)")
-            }
-            tokens[id] = AddedToken(content: content, id: id, isSpecial: isSpecial)
+            tokens[token.id] = token
         }
         return tokens.values.sorted { $0.id < $1.id }
     }

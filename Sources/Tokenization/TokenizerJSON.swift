@@ -31,3 +31,25 @@ extension StrictJSON {
     /// The number when it is a whole one from 0 up to an id's largest.
     var id: UInt32? { integer.flatMap { UInt32(exactly: $0) }.flatMap { $0 < .max ? $0 : nil } }
 }
+
+extension AddedToken {
+    /// Whether an added token may have an id.
+    static func mayHave(id: UInt32) -> Bool { id < 1 << 24 }
+
+    /// Reads an entry of `added_tokens` or `added_tokens_decoder`.
+    ///
+    /// What Hugging Face matches around a special token does not matter: those are never looked for in texts.
+    ///
+    /// - Parameters:
+    ///   - id: where the file has it; nil when it is no number
+    ///   - unsupported: makes the error for a flag that would change ids
+    /// - Returns: nil without a valid id and content.
+    static func read(_ entry: StrictJSON, id: UInt32?, unsupported: (String) -> TokenizerError) throws -> AddedToken? {
+        guard let id, mayHave(id: id), let content = entry["content"]?.string, !content.isEmpty else { return nil }
+        let isSpecial = entry["special"]?.bool ?? false
+        for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && entry[key]?.bool == true {
+            throw unsupported("the added token '\(content)' has \(key)")
+        }
+        return AddedToken(content: content, id: id, isSpecial: isSpecial)
+    }
+}

@@ -74,18 +74,14 @@ struct TokenizerJSONReader {
         return pair.take(left: left.utf8, right: right.utf8)
     }
 
-    /// The added tokens by id. What HF matches around a special token does not matter: they are never looked for.
+    /// The added tokens by id.
     private func addedTokens() throws -> [AddedToken] {
         var tokens: [AddedToken] = []
         for entry in root["added_tokens"]?.items ?? [] {
-            guard let id = entry["id"]?.id, id < 1 << 24, let content = entry["content"]?.string, !content.isEmpty else {
+            guard let token = try AddedToken.read(entry, id: entry["id"]?.id, unsupported: unsupported) else {
                 throw bad("added token \(tokens.count + 1) has no valid \"id\" and \"content\"")
             }
-            let isSpecial = entry["special"]?.bool ?? false
-            for key in ["single_word", "lstrip", "rstrip"] where !isSpecial && entry[key]?.bool == true {
-                throw unsupported("the added token '\(content)' has \(key)")
-            }
-            tokens.append(AddedToken(content: content, id: id, isSpecial: isSpecial))
+            tokens.append(token)
         }
         tokens.sort { $0.id < $1.id }
         for (one, next) in zip(tokens, tokens.dropFirst()) where one.id == next.id {
