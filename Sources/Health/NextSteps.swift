@@ -58,15 +58,9 @@ enum NextSteps {
 
     /// What remains while the curve is too short for a forecast.
     private static func letItRun(_ context: RunContext) -> HealthReport.NextStep {
-        var hours: Double?
-        if let planned = context.plannedSteps, let perStep = context.tokensPerStep, perStep.isFinite,
-            let speed = context.throughput?.tokensPerSecond, speed > 0
-        {
-            hours = Double(planned - context.lastStep) * perStep / speed / 3600
-        }
-        return HealthReport.NextStep(
-            title: Message("next.too-early"), why: Message("next.too-early.why"), command: nil, valLoss: nil, hours: hours,
-            discouraged: false, continues: true)
+        HealthReport.NextStep(
+            title: Message("next.too-early"), why: Message("next.too-early.why"), command: nil, valLoss: nil,
+            hours: context.hoursLeft, discouraged: false, continues: true)
     }
 
     private static func step(_ scenario: HealthReport.Scenario, discouraged: Bool) -> HealthReport.NextStep {

@@ -99,6 +99,17 @@ public struct RunContext: Sendable {
     public var progress: Double? { plannedSteps.map { Double(lastStep) / Double(max($0, 1)) } }
     /// Less than 98% of the planned steps were made; false when the plan is unknown.
     public var isUnderWay: Bool { progress.map { $0 < 0.98 } ?? false }
+    /// Hours that so many tokens take at the run's speed; `flopsRatio`: the cost of a token against this model's. nil when the
+    /// speed or the tokens are unknown.
+    func hours(_ tokens: Double, flopsRatio: Double = 1) -> Double? {
+        guard let speed = throughput?.tokensPerSecond, speed > 0, tokens.isFinite else { return nil }
+        return tokens * flopsRatio / speed / 3600
+    }
+    /// Hours that the rest of the planned run takes; nil when the plan, the speed or the tokens of a step are unknown.
+    var hoursLeft: Double? {
+        guard let plannedSteps, let tokensPerStep else { return nil }
+        return hours(Double(plannedSteps - lastStep) * tokensPerStep)
+    }
     /// Whether the learning rate has come down, so that the last loss is an end point.
     public var isDecayed: Bool? { finalRateShare.map { $0 <= 0.16 } }
     /// The loss to judge: validation, or training where the log has no validation.

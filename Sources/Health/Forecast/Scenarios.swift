@@ -84,8 +84,7 @@ struct Scenarios {
     }
 
     private func hours(_ tokens: Double, flopsRatio: Double = 1) -> Double? {
-        guard let speed = context.throughput?.tokensPerSecond, speed > 0, tokens.isFinite else { return nil }
-        return tokens * flopsRatio / speed / 3600
+        context.hours(tokens, flopsRatio: flopsRatio)
     }
 
     private func command(_ options: String) -> String {
@@ -104,9 +103,9 @@ struct Scenarios {
 
     /// The rest of the run as it is planned.
     private func finish() -> HealthReport.Scenario {
-        let left = Double(steps - context.lastStep) * (context.tokensPerStep ?? .nan)
-        return scenario(
-            "finish", ["steps": .integer(steps)], steps: steps, tokens: tokens, end, hours: hours(left), .good, continues: true)
+        scenario(
+            "finish", ["steps": .integer(steps)], steps: steps, tokens: tokens, end, hours: context.hoursLeft, .good,
+            continues: true)
     }
 
     /// A change of the end by `nats` that is known within a factor.
