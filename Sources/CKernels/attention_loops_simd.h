@@ -41,7 +41,7 @@ static void FN(backward_keys)(const attention_args_t *args, head_t head, long s0
 /// A whole head. workspace: `head_rows_t` twice, of keys and values and of their gradients.
 static void FN(backward_head)(const attention_args_t *args, head_t head, char *scratch, float *workspace) {
     const apus_attention_t *shape = &args->shape;
-    char *memory = (char *)workspace;
+    pieces_t memory = {.base = (char *)workspace};
     const head_rows_t gradients = apus_head_rows(&memory, shape), rows = apus_head_rows(&memory, shape), *loaded = NULL;
 #ifdef LOAD_HEAD
     LOAD_HEAD(args, head, &rows);

@@ -3,6 +3,7 @@
 #ifndef APUS_ATTENTION_SCRATCH_H
 #define APUS_ATTENTION_SCRATCH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "apus_attention.h"
@@ -26,25 +27,36 @@ typedef struct {
     uint32_t *keep;             // [2][TILE]
 } forward_scratch_t;
 
-static inline float *apus_take(char **memory, long floats) {
-    float *taken = (float *)*memory;
-    *memory += (floats * 4 + 63) / 64 * 64;
+/// Memory that is taken piece by piece. Without a base there is nothing to take, and `used` tells what it would need.
+typedef struct {
+    char *base;
+    long used;
+} pieces_t;
+
+static inline float *apus_take(pieces_t *memory, long floats) {
+    float *taken = memory->base != NULL ? (float *)(memory->base + memory->used) : NULL;
+    memory->used += (floats * 4 + 63) / 64 * 64;
     return taken;
 }
 
-static inline forward_scratch_t apus_forward_scratch(char *memory, long head_size) {
+static inline forward_scratch_t apus_take_forward(pieces_t *memory, long head_size) {
     const long tile = TILE * apus_padded(head_size);
     forward_scratch_t s;
-    s.q = apus_take(&memory, tile);
-    s.k = apus_take(&memory, tile);
-    s.v = apus_take(&memory, tile);
-    s.p = apus_take(&memory, TILE * TILE);
-    s.out = apus_take(&memory, tile);
-    s.max = apus_take(&memory, TILE);
-    s.sum = apus_take(&memory, TILE);
-    s.shrink = apus_take(&memory, TILE);
-    s.keep = (uint32_t *)apus_take(&memory, 2 * TILE);
+    s.q = apus_take(memory, tile);
+    s.k = apus_take(memory, tile);
+    s.v = apus_take(memory, tile);
+    s.p = apus_take(memory, TILE * TILE);
+    s.out = apus_take(memory, tile);
+    s.max = apus_take(memory, TILE);
+    s.sum = apus_take(memory, TILE);
+    s.shrink = apus_take(memory, TILE);
+    s.keep = (uint32_t *)apus_take(memory, 2 * TILE);
     return s;
+}
+
+static inline forward_scratch_t apus_forward_scratch(char *scratch, long head_size) {
+    pieces_t memory = {.base = scratch};
+    return apus_take_forward(&memory, head_size);
 }
 
 /// A head's keys and values as rows [key_length rounded up to TILE][padded]: read many times, so better side by side than a token
@@ -62,7 +74,7 @@ static inline long apus_head_floats(const apus_attention_t *shape) {
     return (shape->key_length + TILE - 1) / TILE * TILE * apus_padded(shape->head_size);
 }
 
-static inline head_rows_t apus_head_rows(char **memory, const apus_attention_t *shape) {
+static inline head_rows_t apus_head_rows(pieces_t *memory, const apus_attention_t *shape) {
     const long floats = apus_head_floats(shape);
     head_rows_t rows;
     rows.k = apus_take(memory, floats);
@@ -72,8 +84,10 @@ static inline head_rows_t apus_head_rows(char **memory, const apus_attention_t *
 
 /// Whether a head's keys and values fit into the scratch memory beside a forward's tiles.
 static inline int apus_head_fits(const apus_attention_t *shape) {
-    const long tiles = 4L * TILE * apus_padded(shape->head_size) + TILE * TILE + 16L * TILE;
-    return (2 * apus_head_floats(shape) + tiles) * 4 <= SCRATCH_BYTES;
+    pieces_t counted = {.base = NULL};
+    apus_head_rows(&counted, shape);
+    apus_take_forward(&counted, shape->head_size);
+    return counted.used <= SCRATCH_BYTES;
 }
 
 typedef struct {
@@ -87,7 +101,8 @@ typedef struct {
     uint32_t *words;                  // 2 [TILE][TILE]: weights as pairs of bfloat16
 } backward_scratch_t;
 
-static inline backward_scratch_t apus_backward_scratch(char *memory, long head_size) {
+static inline backward_scratch_t apus_backward_scratch(char *scratch, long head_size) {
+    pieces_t memory = {.base = scratch};
     const long tile = TILE * apus_padded(head_size);
     backward_scratch_t s;
     float **tiles[] = {&s.q, &s.dout, &s.q_columns, &s.dout_columns, &s.k, &s.v, &s.dq, &s.dk, &s.dv};

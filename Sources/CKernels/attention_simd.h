@@ -80,10 +80,11 @@ static void FN(forward_tile)(const attention_args_t *args, head_t head, long t0,
 
 /// A whole head whose keys and values fit into the scratch memory.
 static void FN(forward_head)(const attention_args_t *args, head_t head, char *scratch) {
-    char *memory = scratch;
+    pieces_t memory = {.base = scratch};
     head_rows_t rows = apus_head_rows(&memory, &args->shape);
     FN(load_head)(args, head, &rows);
-    for (long t0 = 0; t0 < args->shape.query_length; t0 += TILE) FN(forward_queries)(args, head, t0, memory, &rows);
+    char *rest = memory.base + memory.used;
+    for (long t0 = 0; t0 < args->shape.query_length; t0 += TILE) FN(forward_queries)(args, head, t0, rest, &rows);
 }
 
 #include "attention_backward_simd.h"
