@@ -138,18 +138,7 @@ KERNEL(FAST_THREADS) attention_backward_fast(
                 const u64 row = (u64)h * key_length + offset + tile * TILE;
                 kept = kept_weights<true>(dropout, sample, row * key_length + first + 16 * warp, key_length);
             }
-            UNROLL
-            for (int n = 0; n < TOKEN_BLOCKS; n++) {
-                UNROLL
-                for (int e = 0; e < 4; e++) {
-                    const int column = 8 * n + lane % 4 * 2 + e % 2, t = tile * TILE + column;
-                    const bool seen = key + e / 2 * 8 <= offset + t && t < query_length;
-                    const float weight = seen ? fast_exp2(p[n][e] * (scale * LOG2_E) - row_lse[column]) : 0;
-                    const float factor = kept >> (4 * n + e) & 1 ? keep_factor : 0;
-                    ds[n][e] = weight * (factor * ds[n][e] - row_delta[column]);
-                    p[n][e] = weight * factor;
-                }
-            }
+            weigh_keys(p, ds, kept, keep_factor, lane, key, tile, offset, query_length, scale, row_lse, row_delta);
             multiply_along_tokens(dv_sums, p, dout_tile);
             multiply_along_tokens(dk_sums, ds, q_tile);
         }

@@ -131,6 +131,26 @@ template <bool Transposed> DEVICE u32 kept_weights(dropout_t dropout, u64 sample
     return kept;
 }
 
+/// What both backwards by keys make of 16 keys and a tile of queries: products k q in `p` become weights times their dropout
+/// factors, products v dout in `ds` gradients of the scores. kept: from `kept_weights<true>`; key: this lane's first row, the
+/// second is 8 further; row_lse, row_delta: of the tile's queries, the first times log2(e).
+DEVICE void weigh_keys(
+    float (&p)[TOKEN_BLOCKS][4], float (&ds)[TOKEN_BLOCKS][4], u32 kept, float keep_factor, int lane, int key, int tile,
+    int offset, int query_length, float scale, shared<float> row_lse, shared<float> row_delta) {
+    UNROLL
+    for (int n = 0; n < TOKEN_BLOCKS; n++) {
+        UNROLL
+        for (int e = 0; e < 4; e++) {
+            const int column = 8 * n + lane % 4 * 2 + e % 2, t = tile * TILE + column;
+            const bool seen = key + e / 2 * 8 <= offset + t && t < query_length;
+            const float weight = seen ? fast_exp2(p[n][e] * (scale * LOG2_E) - row_lse[column]) : 0;
+            const float factor = kept >> (4 * n + e) & 1 ? keep_factor : 0;
+            ds[n][e] = weight * (factor * ds[n][e] - row_delta[column]);
+            p[n][e] = weight * factor;
+        }
+    }
+}
+
 /// Writes 16 rows times a factor each, [0] of row lane / 4 and [1] of the one 8 further; t: token of row lane / 4.
 DEVICE void store_rows(
     heads_t view, i64 b, i64 h, int t, int length, const float (&c)[HEAD_BLOCKS][4], const float (&factor)[2]) {
