@@ -32,7 +32,7 @@ extension CheckpointStore {
         if skipped.isEmpty { return nil }
         let reasons = skipped.map { "\($0.name): \($0.reason)" }.joined(separator: "; ")
         throw FileError(
-            path: folder, operation: "find a valid checkpoint", reason: "none of the \(skipped.count) is valid: \(reasons)")
+            path: folder, operation: "find a valid checkpoint in", reason: "none of the \(skipped.count) is valid: \(reasons)")
     }
 
     /// The checkpoint that `best` names; nil when there is none or it is not valid.
@@ -49,7 +49,7 @@ extension CheckpointStore {
         }
         let steps = all.map(\.step).sorted().map(String.init).joined(separator: ", ")
         throw FileError(
-            path: folder, operation: "find the checkpoint of step \(step)",
+            path: folder, operation: "find the checkpoint of step \(step) in",
             reason: steps.isEmpty ? "there is no checkpoint" : "there are checkpoints of the steps \(steps)")
     }
 

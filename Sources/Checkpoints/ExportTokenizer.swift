@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Foundation
 import Storage
 
 /// A tokenizer as other programs' files want it: tables of texts, read from a `tokenizer.json`.
@@ -75,6 +76,23 @@ public struct ExportTokenizer: Sendable {
         let cutting = json["pre_tokenizer"]
         splitRegex = Self.regex(cutting)
         isSplitLikeGPT2 = splitRegex == nil && cutting?["use_regex"]?.bool == true && (json["normalizer"] ?? .null) == .null
+    }
+
+    /// Writes `tokenizer.json` into the folder of a model's file, where Apus looks for it; a file of that name is left as it is.
+    ///
+    /// GPT-2's is not written: its vocabulary is known by its size.
+    /// - Returns: what must be known about it, for people; nil: nothing.
+    /// - Throws: `FileError` when it cannot be written.
+    func write(beside path: String, calls: FileCalls) throws -> String? {
+        if name == "gpt2" { return nil }
+        let file = Paths.parent(of: path) + "/tokenizer.json"
+        guard FileManager.default.fileExists(atPath: file) else {
+            try AtomicFileWriter.write(json, to: file, calls: calls)
+            return "the tokenizer is in '\(file)'"
+        }
+        if FileManager.default.contents(atPath: file) == Data(json.utf8) { return nil }
+        return "'\(file)' exists already, is another tokenizer and was left as it is: move '\(path)' into a folder of its own, "
+            + "or name its tokenizer with --tokenizer wherever it is used"
     }
 
     private static func added(_ json: StrictJSON) -> [Added] {

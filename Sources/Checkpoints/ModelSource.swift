@@ -76,7 +76,7 @@ public struct ModelSource: Sendable {
     /// - Parameters:
     ///   - path: see the type
     ///   - checkpoint: of a run folder; nil means the best, or the latest when none is marked best
-    ///   - nHead: heads, for a bare safetensors file that does not say
+    ///   - nHead: heads, for safetensors without metadata, whose shapes do not tell it; other sources know and do not ask
     ///   - activation: "gelu" or "gelu_tanh", for the same case
     /// - Throws: `FileError` saying what was expected.
     public static func open(
@@ -84,10 +84,10 @@ public struct ModelSource: Sendable {
     ) throws -> ModelSource {
         if Folder.exists(path) {
             func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
-            if has("checkpoints") { return try run(path, checkpoint) }
+            if has("checkpoints") { return try run(path, checkpoint, nHead) }
             if has(CheckpointManifest.fileName), has(CheckpointStore.modelFile) {
                 let info = try CheckpointStore.checkpoint(folder: path)
-                return try load(info, kind: .checkpoint, skipped: [])
+                return try load(info, kind: .checkpoint, skipped: [], nHead)
             }
             if has("config.json") { return try HuggingFaceFolder.open(path) }
             if has("ckpt.pt") { return try nanoGPT(path + "/ckpt.pt") }
@@ -116,13 +116,13 @@ public struct ModelSource: Sendable {
         return source
     }
 
-    private static func run(_ path: String, _ choice: CheckpointChoice?) throws -> ModelSource {
+    private static func run(_ path: String, _ choice: CheckpointChoice?, _ nHead: Int?) throws -> ModelSource {
         let store = CheckpointStore(runFolder: path)
         var skipped: [SkippedCheckpoint] = []
         if choice == nil || choice == .best, let best = store.best() {
             do {
                 try store.verify(best, weightsOnly: true)
-                return try load(best, kind: .run, skipped: [])
+                return try load(best, kind: .run, skipped: [], nHead)
             } catch {
                 // Asked for by name, a damaged checkpoint is an error; as a default, the newest valid one will do.
                 if choice == .best { throw error }
@@ -131,21 +131,25 @@ public struct ModelSource: Sendable {
         }
         if choice == .best {
             throw FileError(
-                path: path, operation: "find the best checkpoint",
+                path: path, operation: "find the best checkpoint in",
                 reason: "no valid checkpoint is marked as best; use --checkpoint latest or a step")
         }
         if case .step(let step)? = choice {
             let info = try store.checkpoint(step: step)
             try store.verify(info, weightsOnly: true)
-            return try load(info, kind: .run, skipped: [])
+            return try load(info, kind: .run, skipped: [], nHead)
         }
         guard let found = try store.latestValid(weightsOnly: true) else {
             throw FileError(path: path, operation: "find a checkpoint in", reason: "the run has not saved one yet")
         }
-        return try load(found.info, kind: .run, skipped: skipped + found.skipped)
+        // The best one may be among them again.
+        let more = found.skipped.filter { other in !skipped.contains { $0.name == other.name } }
+        return try load(found.info, kind: .run, skipped: skipped + more, nHead)
     }
 
-    private static func load(_ info: CheckpointInfo, kind: Kind, skipped: [SkippedCheckpoint]) throws -> ModelSource {
+    private static func load(
+        _ info: CheckpointInfo, kind: Kind, skipped: [SkippedCheckpoint], _ nHead: Int?
+    ) throws -> ModelSource {
         let model = try CheckpointStore.openWeights(info).model
         let facts: ModelFacts
         if let stored = ModelFacts(metadata: model.metadata) {
@@ -154,7 +158,7 @@ public struct ModelSource: Sendable {
             // Without facts in the file, the run's record two folders up knows what shapes do not tell.
             let record = (try? MappedFile(path: info.path + "/../../run.json")).flatMap { try? StrictJSON.parse($0.bytes) }
             facts = try infer(
-                model, nHead: record?["config"]?["n_head"]?.integer,
+                model, nHead: record?["config"]?["n_head"]?.integer ?? nHead,
                 activation: record?["config"]?["activation"]?.string ?? "gelu")
         }
         return try ModelSource(path: info.path, kind: kind, facts: facts, step: info.step, skipped: skipped) { name in
@@ -177,7 +181,8 @@ public struct ModelSource: Sendable {
         }
         guard nHead != nil else {
             throw FileError(
-                path: file.path, operation: "use the model", reason: "shapes do not tell the number of heads; give --n-head")
+                path: file.path, operation: "use the model",
+                reason: "shapes do not tell the number of heads; give --n-head")
         }
         return facts
     }

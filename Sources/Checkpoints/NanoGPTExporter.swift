@@ -38,13 +38,16 @@ struct NanoGPTExporter: ModelExporter {
         return training.settings.filter { $0.key != "dataset" } + [(key: "dataset", value: .string(String(name)))]
     }
 
-    /// Writes the table of characters that sample.py wants for a character-level model.
+    /// Writes the table of characters that sample.py wants for a character-level model, and of a BPE what Apus reads.
     ///
     /// - Returns: what must be known to decode the model's tokens in nanoGPT.
     private func meta(_ tokenizer: ExportTokenizer, beside path: String, calls: FileCalls) throws -> [String] {
         if tokenizer.name == "gpt2" { return [] }
         guard tokenizer.kind == .characters else {
-            return ["nanoGPT's sample.py decodes only GPT-2's tokens and characters; this model has a vocabulary of its own"]
+            return [
+                "nanoGPT's sample.py decodes only GPT-2's tokens and characters; this model has a vocabulary of its own",
+                try tokenizer.write(beside: path, calls: calls),
+            ].compactMap { $0 }
         }
         let meta = Paths.parent(of: path) + "/meta.pkl"
         guard !FileManager.default.fileExists(atPath: meta) else { return ["'\(meta)' exists already and was left as it is"] }

@@ -2,7 +2,8 @@
 import Compute
 import Storage
 
-/// Writes one safetensors file with nanoGPT's names, and the model's sizes in its metadata, so that it can be used by itself.
+/// Writes one safetensors file with nanoGPT's names, and the model's sizes in its metadata, so that it can be used by itself;
+/// beside it the tokenizer, which a safetensors file does not hold.
 struct SafetensorsExporter: ModelExporter {
     let dtypes: [ExportDType] = [.float32, .bfloat16, .float16]
 
@@ -13,6 +14,7 @@ struct SafetensorsExporter: ModelExporter {
         let written = try SafetensorsWriter.write(
             path: path, sources: model.tensors.map { $0.rounded(to: type) },
             metadata: SafetensorsWriter.defaultMetadata.merging(model.facts.metadata) { $1 }, calls: calls)
-        return ExportResult(bytes: written.byteCount)
+        let note = try model.tokenizer?.write(beside: path, calls: calls)
+        return ExportResult(bytes: written.byteCount, notes: [note].compactMap { $0 })
     }
 }

@@ -7,8 +7,8 @@ import Storage
 ///
 /// How texts are split does not stand in them: the class's name in `tokenizer_config.json` tells, and without that file
 /// they are split as GPT-2 does. Added tokens come from that file and from `added_tokens.json`.
-enum SlowTokenizerFiles {
-    static let vocabulary = "vocab.json", merges = "merges.txt"
+package enum SlowTokenizerFiles {
+    package static let vocabulary = "vocab.json", merges = "merges.txt"
 
     /// The classes that split as GPT-2 does, without "Tokenizer" and "TokenizerFast".
     private static let likeGPT2 = ["GPT2", "CodeGen", "Roberta", "Bart", "Longformer", "LED", "Blenderbot"]

@@ -47,6 +47,9 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: "Which checkpoint of a run: best, latest or a step [the best, else the latest].")
     var checkpoint: String?
 
+    @Option(name: .customLong("n-head"), help: "Heads, of a safetensors file without metadata; its shapes do not tell them.")
+    var nHead: Int?
+
     @Option(help: "gpt2, a tokenizer file or folder, or none [the one kept with the model].")
     var tokenizer: String?
 
@@ -75,7 +78,7 @@ struct ConvertCommand: ParsableCommand {
             throw UsageError("'\(destination)' exists already; nothing is overwritten: choose another --out, or move it away")
         }
         if isDataset { return try convertData(format, to: destination) }
-        let source = try LoadedModel.source(model, checkpoint: checkpoint)
+        let source = try LoadedModel.source(model, checkpoint: checkpoint, nHead: nHead)
         var export = try ModelExport(source, name: name ?? defaultName, withOptimizer: format == .nanoGPT)
         try addRun(of: source, to: &export)
         let (found, note) = try findTokenizer(source, isWanted: exporter.wantsTokenizer)

@@ -28,6 +28,9 @@ struct EvalCommand: ParsableCommand {
     @Option(help: "Which checkpoint of a run: best, latest or a step [the best, else the latest].")
     var checkpoint: String?
 
+    @Option(name: .customLong("n-head"), help: "Heads, of a safetensors file without metadata; its shapes do not tell them.")
+    var nHead: Int?
+
     @Option(help: "float32 or bfloat16.")
     var dtype = "float32"
 
@@ -65,7 +68,9 @@ struct EvalCommand: ParsableCommand {
         guard let tokens = split == "train" ? dataset.train : dataset.val else {
             throw UsageError("'\(data)' has no validation split; use --split train, or prepare the data with --val-fraction")
         }
-        let loaded = try LoadedModel.open(model, checkpoint: checkpoint, dtype: dtype, backend: backend)
+        let loaded = try LoadedModel.open(model, checkpoint: checkpoint, nHead: nHead, dtype: dtype, backend: backend)
+        let tokenizer = try dataset.tokenizerPath.map { try LoadedModel.tokenizer(at: $0) }
+        try TokenizerMatch.check(loaded.source, dataset, data: tokenizer) { Console.warning($0) }
         let length = loaded.weights.config.blockSize
         let samples = try TokenSamples(split: tokens, kind: .sequential, seed: 0, blockSize: length)
         let blocks = maxTokens == 0 ? samples.evaluationBlocks : min(samples.evaluationBlocks, max(1, maxTokens / length))
@@ -83,9 +88,8 @@ struct EvalCommand: ParsableCommand {
         Console.clearProgress()
         if StopSignal.isSet { throw ExitCode(Failure.interrupted) }
         guard let result else { throw UsageError("the split has no complete block of \(length) tokens") }
-        let bytes = try dataset.tokenizerPath.map {
-            TokenByteLengths(try LoadedModel.tokenizer(at: $0)).count(
-                samples.evaluationTargets(blocks: result.blocks), of: tokens)
+        let bytes = tokenizer.map {
+            TokenByteLengths($0).count(samples.evaluationTargets(blocks: result.blocks), of: tokens)
         }
         show(result, bitsPerByte: bytes.flatMap { result.bitsPerByte(bytes: $0) }, of: loaded)
     }

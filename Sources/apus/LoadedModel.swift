@@ -16,13 +16,21 @@ struct LoadedModel {
     let description: String
 
     /// What is named by a path: a run, a checkpoint, nanoGPT's file or folder, a Hugging Face folder.
-    static func source(_ path: String, checkpoint: String? = nil) throws -> ModelSource {
+    ///
+    /// - Parameter nHead: heads, for a safetensors file that does not say; refused where it contradicts a model that does.
+    static func source(_ path: String, checkpoint: String? = nil, nHead: Int? = nil) throws -> ModelSource {
         var choice: CheckpointChoice?
         if let checkpoint {
             choice = CheckpointChoice(checkpoint)
             if choice == nil { throw UsageError("unknown checkpoint '\(checkpoint)'; choose best, latest or a step such as 500") }
         }
-        let source = try ModelSource.open(path: try place(of: path), checkpoint: choice)
+        if let nHead, nHead < 1 { throw UsageError("--n-head is \(nHead); it must be at least 1") }
+        let source = try ModelSource.open(path: try place(of: path), checkpoint: choice, nHead: nHead)
+        if let nHead, nHead != source.facts.nHead {
+            throw UsageError(
+                "--n-head is \(nHead), but '\(path)' says that it has \(source.facts.nHead) heads; leave the option out, which is for "
+                    + "safetensors files that do not say")
+        }
         for skipped in source.skipped { Console.warning("checkpoint \(skipped.name) is not used: \(skipped.reason)") }
         return source
     }
@@ -35,11 +43,13 @@ struct LoadedModel {
         return try HubModels(note: { Console.note($0) }).folder(address)
     }
 
-    static func open(_ path: String, checkpoint: String?, dtype: String, backend: any Backend) throws -> LoadedModel {
+    static func open(
+        _ path: String, checkpoint: String?, nHead: Int? = nil, dtype: String, backend: any Backend
+    ) throws -> LoadedModel {
         guard let type = DType(rawValue: dtype), [.float32, .bfloat16].contains(type) else {
             throw UsageError("unknown dtype '\(dtype)'; choose float32 or bfloat16")
         }
-        let source = try source(path, checkpoint: checkpoint), facts = source.facts
+        let source = try source(path, checkpoint: checkpoint, nHead: nHead), facts = source.facts
         guard let activation = Activation(rawValue: facts.activation) else {
             throw UsageError("\(source.path): its activation '\(facts.activation)' is not known here")
         }
@@ -65,17 +75,56 @@ struct LoadedModel {
     ) throws -> any Tokenizer {
         let loader = TokenizerLoader(download: mayFetch ? Downloads.fetch : nil)
         if let spec { return try checked(loader.load(spec: spec, vocabularyFolder: vocab), source) }
-        if let json = source.tokenizerJSON { return try checked(loader.load(json: json(), path: source.path), source) }
-        // A checkpoint lies two folders below its run.
-        let folders = [source.path, source.path + "/../..", Paths.parent(of: source.path)]
-        for folder in folders where FileManager.default.fileExists(atPath: folder + "/tokenizer.json") {
-            return try checked(loader.load(spec: folder + "/tokenizer.json"), source)
-        }
-        if let path = datasetTokenizer(source) { return try checked(loader.load(spec: path), source) }
-        if (50257...50304).contains(source.facts.vocabSize) { return try loader.load(spec: "gpt2", vocabularyFolder: vocab) }
+        if let place = tokenizerPlace(of: source) { return try checked(place.load(), source) }
+        if hasGPT2sSize(source) { return try loader.load(spec: "gpt2", vocabularyFolder: vocab) }
         throw UsageError(
             "no tokenizer.json lies beside the model '\(source.path)'; name one with --tokenizer FILE (a tokenizer.json, nanoGPT's "
                 + "meta.pkl, or the folder that has it)")
+    }
+
+    /// Whether the vocabulary is as large as GPT-2's, or as GPT-2's padded to a multiple of 64.
+    static func hasGPT2sSize(_ source: ModelSource) -> Bool { (50257...50304).contains(source.facts.vocabSize) }
+
+    /// A tokenizer that belongs to a model for certain.
+    struct TokenizerPlace {
+        /// The file that holds it: the model's own, or one beside it.
+        let path: String
+        /// What `--tokenizer` takes for it.
+        let argument: String
+        let load: () throws -> any Tokenizer
+    }
+
+    /// Where the tokenizer of a model lies: in its file, beside it, or with the data that a nanoGPT checkpoint names; nil: nowhere.
+    static func tokenizerPlace(of source: ModelSource) -> TokenizerPlace? {
+        if let json = source.tokenizerJSON {
+            return TokenizerPlace(path: source.path, argument: "FILE (the tokenizer.json it was trained with)") {
+                try TokenizerLoader().load(json: json(), path: source.path)
+            }
+        }
+        var folders = [source.path]
+        switch source.kind {
+        // A checkpoint lies two folders below its run.
+        case .run, .checkpoint:
+            let folder = Paths.parent(of: source.path)
+            folders.append(folder.hasSuffix("/checkpoints") ? Paths.parent(of: folder) : source.path + "/../..")
+        case .huggingFace: break
+        case .nanoGPT, .safetensors, .gguf, .llmc: folders = [Paths.parent(of: source.path)]
+        }
+        guard let path = folders.lazy.compactMap(tokenizerFile).first ?? datasetTokenizer(source) else { return nil }
+        return TokenizerPlace(path: path, argument: path) { try TokenizerLoader().load(spec: path) }
+    }
+
+    /// The tokenizer's file in a folder: one that holds all of it, so that nothing else can be meant.
+    private static func tokenizerFile(in folder: String) -> String? {
+        func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: folder + "/" + name) }
+        if has("tokenizer.json") { return folder + "/tokenizer.json" }
+        let vocabulary = SlowTokenizerFiles.vocabulary
+        if has(vocabulary), has(SlowTokenizerFiles.merges) { return folder + "/" + vocabulary }
+        // nanoGPT's file beside a BPE's tokens holds their number alone.
+        let meta = folder + "/" + NanoGPTMeta.fileName
+        guard has(NanoGPTMeta.fileName) else { return nil }
+        if let read = try? NanoGPTMeta.read(meta), read.tokenizer == nil { return nil }
+        return meta
     }
 
     /// The tokenizer of the data that a nanoGPT checkpoint names, where nanoGPT's sample.py looks for it: below the current folder.
@@ -84,9 +133,7 @@ struct LoadedModel {
         guard let name = source.dataset, !name.isEmpty, !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
             return nil
         }
-        return ["tokenizer.json", NanoGPTMeta.fileName].map { "data/\(name)/\($0)" }.first {
-            FileManager.default.fileExists(atPath: $0)
-        }
+        return tokenizerFile(in: "data/" + name)
     }
 
     private static func checked(_ tokenizer: any Tokenizer, _ source: ModelSource) throws -> any Tokenizer {

@@ -27,6 +27,9 @@ struct SampleCommand: ParsableCommand {
     @Option(help: "Which checkpoint of a run: best, latest or a step [the best, else the latest].")
     var checkpoint: String?
 
+    @Option(name: .customLong("n-head"), help: "Heads, of a safetensors file without metadata; its shapes do not tell them.")
+    var nHead: Int?
+
     @Option(help: "The text to continue; FILE:path reads it from a file. The default is a new document.")
     var start: String?
 
@@ -98,7 +101,7 @@ struct SampleCommand: ParsableCommand {
             Console.note("note: --compile: 'compile' has no meaning here (there is nothing to compile); ignored")
         }
         let backend = try Backends.make(device: device, threads: threads, isa: isa, deviceOptions)
-        let loaded = try LoadedModel.open(path, checkpoint: checkpoint, dtype: dtype, backend: backend)
+        let loaded = try LoadedModel.open(path, checkpoint: checkpoint, nHead: nHead, dtype: dtype, backend: backend)
         let tokenizer = try loaded.tokenizer(spec: tokenizer, vocab: vocab)
         let prompt = try startTokens(tokenizer)
         let stop = ignoreEnd ? nil : tokenizer.endOfText.map { Int32($0) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Checkpoints
+import Corpus
 import Foundation
 import Remote
 import RunLog
@@ -13,7 +14,7 @@ enum StartingModel {
     /// - Parameters:
     ///   - isDry: nothing is to be trained, so nothing large is downloaded: OpenAI's models are known by their sizes.
     ///   - note: told what of the configuration does not count.
-    /// - Throws: `UsageError`, `FileError`.
+    /// - Throws: `UsageError`, also for data of another tokenizer; `FileError`.
     static func prepare(
         _ typed: ConfigArguments, isDry: Bool, note: (String) -> Void
     ) throws -> (config: RunConfig, source: ModelSource?) {
@@ -26,8 +27,24 @@ enum StartingModel {
             facts.blockSize = min(facts.blockSize, blockSize ?? facts.blockSize)
             return (taking(facts, typed, note: note), nil)
         }
-        let source = try open(name, blockSize: blockSize)
+        let source = try open(name, blockSize: blockSize, nHead: typed.given.contains("n_head") ? typed.config.nHead : nil)
+        try checkTokenizer(source, typed.config)
         return (taking(source.facts, typed, note: note), source)
+    }
+
+    /// Refuses data of another tokenizer: training would first have to undo what the model knows about its ids, and nothing would say so.
+    ///
+    /// Whoever means it takes the weights alone, without a tokenizer that they could disagree with.
+    private static func checkTokenizer(_ source: ModelSource, _ config: RunConfig) throws {
+        if config.data.isEmpty, config.dataset.isEmpty { return }
+        let folder = config.data.isEmpty ? "data/" + config.dataset : config.data
+        // What is wrong with the data itself is said where it is opened for training.
+        guard let dataset = try? TokenDataset.open(folder: folder) else { return }
+        try TokenizerMatch.check(
+            source, dataset,
+            purpose: "to train these weights on other ids on purpose, start from a copy without a tokenizer: `apus convert "
+                + "\(config.initFrom) --to safetensors --tokenizer none --out FOLDER/weights.safetensors`"
+        ) { Console.warning($0) }
     }
 
     /// The sizes of OpenAI's GPT-2 models, as in nanoGPT's `from_pretrained`.
@@ -44,8 +61,11 @@ enum StartingModel {
         })
 
     /// What `init_from` names, its context cut to `blockSize`.
-    static func open(_ name: String, blockSize: Int?) throws -> ModelSource {
-        let source = try LoadedModel.source(name)
+    ///
+    /// - Parameter nHead: the configuration's, for weights that do not say it; other models have their own.
+    static func open(_ name: String, blockSize: Int?, nHead: Int? = nil) throws -> ModelSource {
+        let source = try ModelSource.open(path: try LoadedModel.place(of: name), nHead: nHead)
+        for skipped in source.skipped { Console.warning("checkpoint \(skipped.name) is not used: \(skipped.reason)") }
         return try blockSize.map { try source.cropped(blockSize: $0) } ?? source
     }
 

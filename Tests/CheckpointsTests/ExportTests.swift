@@ -87,7 +87,9 @@ private let smallTokenizer = """
             let path = folder.file(dtype.rawValue)
             let result = try write(model, .safetensors, dtype, to: path)
             let read = try ModelSource.open(path: path)
-            #expect(read.facts == model.facts && result.notes.isEmpty)
+            #expect(read.facts == model.facts)
+            // The tokenizer, which the file cannot hold, comes beside it once.
+            #expect(result.notes == (dtype == .bfloat16 ? ["the tokenizer is in '\(folder.file("tokenizer.json"))'"] : []))
             for (one, other) in zip(read.tensors, model.tensors) { #expect(try one.floats() == other.floats().map(round)) }
         }
         var large = model

@@ -115,7 +115,7 @@ import Testing
         let error = #expect(throws: FileError.self) { try store.checkpoint(step: 15) }
         #expect(
             error?.description
-                == "cannot find the checkpoint of step 15 '\(run.file("checkpoints"))': there are checkpoints of the steps 10, 20"
+                == "cannot find the checkpoint of step 15 in '\(run.file("checkpoints"))': there are checkpoints of the steps 10, 20"
         )
     }
 
