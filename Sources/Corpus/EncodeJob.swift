@@ -27,7 +27,8 @@ struct EncodeJob {
     /// - Returns: the sums, and what the manifest says of the files.
     func run(into writer: DatasetWriter, folder: WorkFolder) throws -> (state: PrepareState, files: [DatasetManifest.File]) {
         let workers = try (0..<options.workers).map { _ in
-            try EncodeWorker(tokenizer: tokenizer, extractor: extractor, rule: plan.rule, type: type)
+            try EncodeWorker(
+                tokenizer: tokenizer, extractor: extractor, rule: plan.rule, splitsInside: plan.splitsInside, type: type)
         }
         let reader = SourceReader(
             items: sources.items, options: options.reading, single: plan.single,
@@ -75,8 +76,9 @@ struct EncodeJob {
             "tokenizer": options.tokenizer.text,
             "val_fraction": "\(plan.choice.fraction)",
             "val_fraction_reason": plan.choice.reason,
-            "split": plan.single == nil ? "documents, by SHA-256" : "one document, by position in code points",
-            "end_of_text": plan.single == nil && tokenizer.endOfText != nil ? "after every document" : "none",
+            "split": plan.method,
+            "end_of_text": plan.single != nil || tokenizer.endOfText == nil
+                ? "none" : plan.splitsInside ? "after both parts of every document" : "after every document",
         ]
         if let separator = options.separator { texts["separator"] = separator }
         if let tokens = options.shardTokens { texts["shard_tokens"] = "\(tokens)" }

@@ -29,6 +29,7 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
     /// The same encoder when it can give its ids where they lie.
     private let pieces: (any PieceEncoder)?
     private let rule: SplitRule
+    private let splitsInside: Bool
     private let type: TokenType
     private let endOfText: UInt32?
     private let vocabularySize: Int
@@ -37,9 +38,13 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
     /// For encoders that give no pieces.
     private var ids: [UInt32] = []
 
-    init(tokenizer: any Tokenizer, extractor: DocumentExtractor, rule: SplitRule, type: TokenType) throws {
+    /// - Parameter splitsInside: whether the end of every document is for validation, instead of some documents
+    init(
+        tokenizer: any Tokenizer, extractor: DocumentExtractor, rule: SplitRule, splitsInside: Bool, type: TokenType
+    ) throws {
         self.extractor = extractor
         self.rule = rule
+        self.splitsInside = splitsInside
         self.type = type
         encoder = tokenizer.makeEncoder()
         pieces = encoder as? any PieceEncoder
@@ -78,8 +83,28 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
                 try add(document, isValidation: stated, to: &result)
             } else {
                 result.identities.append(hashes[index].identity)
+                if splitsInside {
+                    try addParts(of: document, to: &result)
+                    continue
+                }
                 try add(document, isValidation: rule.isValidation(hash: hashes[index].split), to: &result)
             }
+        }
+    }
+
+    /// The beginning of a document for training and its end for validation, each as a document of its own.
+    private func addParts(of document: Document, to result: inout EncodedBatch) throws {
+        let count = SingleDocument.trainCodePoints(of: UTF8Text.codePoints(document.text), valFraction: rule.valFraction)
+        let edge = UTF8Text.position(ofCodePoint: count, in: document.text)
+        var wasRepaired = document.wasRepaired
+        for (part, isValidation) in [(document.text[..<edge], false), (document.text[edge...], true)] where !part.isEmpty {
+            let text = UnsafeRawBufferPointer(rebasing: part)
+            try add(
+                Document(
+                    text: text, wasRepaired: wasRepaired, item: document.item, isValidation: nil,
+                    nonTextBytes: UTF8Text.nonTextBytes(text)), isValidation: isValidation, to: &result)
+            // It is one document in the sources.
+            wasRepaired = false
         }
     }
 

@@ -14,7 +14,7 @@ public struct PrepareProgress: Sendable {
         self.bytes = bytes
     }
 
-    /// "training the tokenizer", "reading" or "encoding".
+    /// "training the tokenizer", "looking at the documents" or "encoding".
     public var phase: String
     /// Of the phase, 0...1.
     public var fraction: Double
@@ -76,7 +76,7 @@ public struct Preparer {
             sources: sources, files: files, options: options, extractor: extractor, tokenizer: made.tokenizer, found: found
         ) { fraction in
             if isCancelled() { throw CorpusError.interrupted }
-            progress(PrepareProgress(phase: "counting characters", fraction: fraction, documents: 0, tokens: 0, bytes: 0))
+            progress(PrepareProgress(phase: "looking at the documents", fraction: fraction, documents: 0, tokens: 0, bytes: 0))
         }
         note("validation: \(plan.sentence)")
         let type = TokenType.holding(vocabularySize: made.tokenizer.vocabularySize)
@@ -225,6 +225,7 @@ extension PrepareJournal {
         self.training = training
         valFraction = plan.choice.fraction
         valFractionReason = plan.choice.reason
+        splitsInside = plan.splitsInside ? true : nil
         position = SourcePosition()
         train = .init()
         val = .init()
@@ -235,59 +236,5 @@ extension PrepareJournal {
 
     static func inputs(_ sources: SourceList) -> [Input] {
         sources.items.map { Input(name: $0.name, bytes: $0.bytes, identity: $0.identity) }
-    }
-}
-
-/// How the tokens will be split, decided before the pass that encodes.
-struct SplitPlan {
-    let choice: ValidationChoice
-    /// Set when the source is one document, split by position.
-    let single: SingleDocument?
-    let estimatedTokens: Int
-    var rule: SplitRule { SplitRule(valFraction: choice.fraction) }
-
-    /// What was chosen and why, for people.
-    var sentence: String {
-        let fraction = "fraction \(choice.fraction) (\(choice.reason))"
-        return single == nil ? "\(fraction), by document" : "the last part of the one document, \(fraction)"
-    }
-
-    /// Whether the sources are one text file that nothing cuts into documents.
-    static func isSingleDocument(_ items: [SourceItem], _ options: PrepareOptions) -> Bool {
-        items.count == 1 && items[0].format == .text && options.separator == nil
-    }
-
-    init(
-        sources: SourceList, files: SourceFiles, options: PrepareOptions, extractor: DocumentExtractor,
-        tokenizer: any Tokenizer, found: PrepareJournal?, told: (Double) throws -> Void
-    ) throws {
-        if let item = sources.items.first, Self.isSingleDocument(sources.items, options) {
-            let fraction = options.valFraction ?? 0.1
-            choice = ValidationChoice(
-                fraction: fraction, reason: options.valFraction == nil ? "the default for a single document" : "as asked")
-            single = try SingleDocument(
-                item, path: files.path(of: 0), valFraction: fraction, cuts: SingleDocument.Cuts(tokenizer),
-                options: options.reading, told: told)
-            estimatedTokens = 0
-            return
-        }
-        single = nil
-        if let found {
-            choice = ValidationChoice(fraction: found.valFraction, reason: found.valFractionReason)
-            estimatedTokens = 0
-            return
-        }
-        // A look at a file on the network would download it; that is for choosing, not for a warning about space.
-        if let fraction = options.valFraction, sources.items.contains(where: { $0.remote != nil }) {
-            choice = ValidationChoice(fraction: fraction, reason: "as asked")
-            estimatedTokens = 0
-            return
-        }
-        let estimate = try SizeEstimate(
-            items: sources.items, files: files, extractor: extractor, options: options.reading, tokenizer: tokenizer)
-        estimatedTokens = Int(estimate.tokens.rounded())
-        choice =
-            options.valFraction.map { ValidationChoice(fraction: $0, reason: "as asked") }
-            ?? ValidationChoice.forDocuments(tokens: estimatedTokens)
     }
 }

@@ -30,8 +30,6 @@ package struct SingleDocument: Sendable, Equatable {
 
     /// Reads the text once to count it.
     ///
-    /// The boundary is nanoGPT's: int(n * (1 - fraction)) code points for training.
-    ///
     /// - Parameter told: called with the share of the file that was read; what it throws ends the reading.
     init(
         _ item: SourceItem, path: String, valFraction: Double, cuts: Cuts, options: ReadingOptions,
@@ -44,9 +42,14 @@ package struct SingleDocument: Sendable, Equatable {
         }
         try stream.finish { count += UTF8Text.codePoints($0) }
         codePoints = count
-        trainCodePoints = min(count, max(0, Int(Double(count) * (1 - valFraction))))
+        trainCodePoints = Self.trainCodePoints(of: count, valFraction: valFraction)
         self.cuts = cuts
         wasRepaired = stream.wasRepaired
+    }
+
+    /// Code points at the beginning of a text of n that are for training: nanoGPT's int(n * (1 - fraction)).
+    static func trainCodePoints(of count: Int, valFraction: Double) -> Int {
+        min(count, max(0, Int(Double(count) * (1 - valFraction))))
     }
 
     /// For passes that only look at the text: no boundary between splits.

@@ -138,6 +138,8 @@ struct PrepareJournal: Codable {
     var training: String?
     var valFraction: Double
     var valFractionReason: String
+    /// Whether documents are split inside; nil: no.
+    var splitsInside: Bool?
     var position: SourcePosition
     var train: TokenStream.Place
     var val: TokenStream.Place
