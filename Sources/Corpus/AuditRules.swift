@@ -63,7 +63,7 @@ enum AuditRules {
                 "the tokenizer has no end-of-text, so \(documents) documents follow each other without a mark",
                 "choose `--tokenizer gpt2` or `--tokenizer bpe:N`, or end each text in a way that can be seen")
         }
-        warnings += validationWarnings(facts, audit)
+        warnings += validationWarnings(tokens: counts.tokens.val, standardError: audit.validationStderr)
         if share(facts.duplicates, of: documents) > 0.01 {
             warn(
                 "duplicates",
@@ -91,8 +91,10 @@ enum AuditRules {
         return warnings
     }
 
-    private static func validationWarnings(_ facts: Facts, _ audit: AuditRecord) -> [AuditWarning] {
-        let tokens = facts.counts.tokens.val
+    /// What is wrong with the validation split, said alike when data is prepared and when it is audited.
+    ///
+    /// - Parameter standardError: of a loss over the split, nats; nil: not known.
+    static func validationWarnings(tokens: Int, standardError: Double?) -> [AuditWarning] {
         if tokens == 0 {
             return [
                 AuditWarning(
@@ -100,12 +102,12 @@ enum AuditRules {
                     advice: "raise --val-fraction, or cut the text into more documents with --separator")
             ]
         }
-        guard let error = audit.validationStderr, error > 0.05 else { return [] }
+        guard let standardError, standardError > 0.05 else { return [] }
         return [
             AuditWarning(
                 code: "validation-small",
                 message: "the validation split has \(tokens) tokens; a loss over it is uncertain by about "
-                    + "\(String(format: "%.2f", error)) nats, so smaller differences between runs mean nothing",
+                    + "\(String(format: "%.2f", standardError)) nats, so smaller differences between runs mean nothing",
                 advice: "prepare more text, or raise --val-fraction")
         ]
     }

@@ -210,14 +210,26 @@ public struct DatasetAudit: Codable, Sendable, Equatable {
                     "remove near copies from the sources"))
         }
         if manifest?.options["end_of_text"] != "none" { judgeDocuments(scan) }
-        let val = files.filter { $0.split == "val" }.reduce(0) { $0 + $1.tokens }
-        if files.contains(where: { $0.split == "train" }), files.count > 1 || manifest != nil, val < 20_000 {
-            warnings.append(
-                finding(
-                    "validation-small",
-                    "the validation split has \(val) tokens; a loss over so few is uncertain by 0.1 nats or more",
-                    "prepare the data again with a larger --val-fraction"))
+        judgeValidation(scan, manifest)
+    }
+
+    /// Says what `apus prepare` said of the same split; of other programs' files by the same estimate.
+    private mutating func judgeValidation(_ scan: TokenScan, _ manifest: DatasetManifest?) {
+        // A file by itself may well be one of two.
+        guard Folder.exists(path), files.contains(where: { $0.split == "train" }) else { return }
+        let tokens = files.filter { $0.split == "val" }.reduce(0) { $0 + $1.tokens }
+        if tokens == 0, manifest == nil {
+            return warnings.append(
+                AuditWarning(
+                    code: "no-validation", message: "the folder has no validation tokens (no val.bin), so no run can be judged",
+                    advice: "hold back a part of the text as val.bin, or make both files with `apus prepare`"))
         }
+        // Fewer ids than this are characters or bytes; of texts in tokens about four bytes are one.
+        let bytesPerToken = manifest?.audit.bytesPerToken ?? (largestId < 256 ? 1 : 4)
+        warnings += AuditRules.validationWarnings(
+            tokens: tokens,
+            standardError: manifest?.audit.validationStderr
+                ?? scan.validation.standardError(tokens: tokens, bytesPerToken: bytesPerToken))
     }
 
     private mutating func judgeDocuments(_ scan: TokenScan) {
@@ -286,6 +298,8 @@ private struct TokenScan {
     /// Looks at the order of the split that is read, unless it is validation.
     var order: PeriodicOrder?
     var period: Int?
+    /// Of the validation documents.
+    var validation = BlockSpread()
     private var zeros = (even: 0, odd: 0), pairs = 0
 
     init(endOfText: Int?) { self.endOfText = endOfText }
@@ -309,6 +323,7 @@ private struct TokenScan {
                 if id == end {
                     ends += 1
                     spacing[since, default: 0] += 1
+                    if split == "val" { validation.add(documentTokens: since) }
                     since = 0
                 } else {
                     since += 1

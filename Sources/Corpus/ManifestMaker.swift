@@ -73,17 +73,24 @@ struct ManifestMaker: Codable {
         let counts = state.counts
         guard counts.tokens.train == 0 else { return }
         let names = sources.arguments.joined(separator: "', '")
-        if state.nulls > 0 && counts.tokens.val == 0 {
-            let keys = state.keys.map { $0.isEmpty ? "" : " The first line has: \($0.joined(separator: ", "))." } ?? ""
-            throw CorpusError.data(
-                names,
-                "none of its \(state.nulls) rows has text in the field '\(options["text_field"] ?? "text")'.\(keys) "
-                    + "Choose with --text-field")
-        }
         if counts.tokens.val > 0 {
             throw CorpusError.data(
                 names, "every document fell into the validation split; lower --val-fraction or give more documents")
         }
-        throw CorpusError.data(names, "there is no text in it")
+        throw CorpusError.noText(names, nulls: state.nulls, keys: state.keys, field: options["text_field"] ?? "text")
+    }
+}
+
+extension CorpusError {
+    /// Says why sources have no text at all.
+    ///
+    /// - Parameters:
+    ///   - nulls: rows or lines without the field
+    ///   - keys: what the first of them has instead; nil where that is not known
+    static func noText(_ sources: String, nulls: Int, keys: [String]?, field: String) -> CorpusError {
+        guard nulls > 0 else { return .data(sources, "there is no text in it") }
+        let keys = keys.map { $0.isEmpty ? "" : " The first line has: \($0.joined(separator: ", "))." } ?? ""
+        return .data(
+            sources, "none of its \(nulls) rows has text in the field '\(field)'.\(keys) Choose with --text-field")
     }
 }

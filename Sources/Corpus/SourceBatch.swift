@@ -87,6 +87,11 @@ package struct DocumentExtractor: Sendable {
         var nulls = 0
         /// The keys of the first line that lacks the text field, for a message.
         var keys: [String]?
+
+        mutating func add(_ other: Missing) {
+            nulls += other.nulls
+            keys = keys ?? other.keys
+        }
     }
 
     /// Calls a function with each document of a batch, in order.

@@ -53,6 +53,10 @@ public final class TokenFile: Sendable {
             base = start + Self.headerBytes
             return
         }
+        if let kind = ForeignContent.kind(of: file.bytes) {
+            throw CorpusError.data(
+                path, "it looks like \(kind), not like token ids; make token files of it with `apus prepare \(path) --out DIR`")
+        }
         guard file.count % type.size == 0 else {
             throw CorpusError.data(
                 path,

@@ -25,6 +25,11 @@ public enum TokenizerChoice: Sendable {
         case "char": self = .char
         default:
             guard text == "bpe" || text.hasPrefix("bpe:") else {
+                guard FileManager.default.fileExists(atPath: text) else {
+                    throw CorpusError.usage(
+                        "there is no tokenizer '\(text)'; --tokenizer takes gpt2, char, bpe:N (N ids, trained on the sources), or the path of "
+                            + "a tokenizer's file or folder")
+                }
                 self = .file(text)
                 return
             }
@@ -84,15 +89,19 @@ struct TokenizerMaker {
         }
     }
 
+    private func noText(_ missing: [DocumentExtractor.Missing]) -> CorpusError {
+        CorpusError.noText(
+            options.sources.joined(separator: "', '"), nulls: missing.reduce(0) { $0 + $1.nulls },
+            keys: missing.lazy.compactMap(\.keys).first, field: options.textField)
+    }
+
     /// Every character of the sources.
     private func characters() throws -> any Tokenizer {
         let workers = (0..<options.workers).map { _ in CharacterWorker(extractor) }
         try read(workers, cuts: .anywhere, phase: "collecting characters")
         var all = CharacterCollector()
         for worker in workers { all.add(worker.collector) }
-        guard !all.characters.isEmpty else {
-            throw CorpusError.data(options.sources.joined(separator: "', '"), "there is no text in it")
-        }
+        if all.characters.isEmpty { throw noText(workers.map(\.missing)) }
         return CharTokenizer(characters: all.characters)
     }
 
@@ -107,6 +116,7 @@ struct TokenizerMaker {
         }
         // Cut between words, so that none is counted in two halves.
         try read(workers, cuts: .betweenWords, phase: "counting words")
+        if workers.allSatisfy({ $0.bytes == 0 }) { throw noText(workers.map(\.missing)) }
         for worker in workers { try trainer.add(worker.counter) }
         let merges = Double(max(size - 257, 1))
         let result = try trainer.train { done in
@@ -147,16 +157,18 @@ struct TokenizerMaker {
 // SAFETY: used by one thread at a time; the result is read after its thread has ended.
 private final class CharacterWorker: PipelineWorker, @unchecked Sendable {
     private(set) var collector = CharacterCollector()
+    private(set) var missing = DocumentExtractor.Missing()
     private let extractor: DocumentExtractor
 
     init(_ extractor: DocumentExtractor) { self.extractor = extractor }
 
     func process(_ batch: SourceBatch) throws -> Int {
         var bytes = 0
-        _ = try extractor.forEachDocument(batch) { document in
+        let found = try extractor.forEachDocument(batch) { document in
             collector.add(document.text)
             bytes += document.text.count
         }
+        missing.add(found)
         return bytes
     }
 }
@@ -167,6 +179,7 @@ private final class WordWorker: PipelineWorker, @unchecked Sendable {
     let counter: WordCounter
     private(set) var documents = 0
     private(set) var bytes = 0
+    private(set) var missing = DocumentExtractor.Missing()
     private let extractor: DocumentExtractor
     /// Which texts belong to the sample: chosen by their hash, so neither order nor workers matter.
     private let sample: SplitRule
@@ -179,7 +192,7 @@ private final class WordWorker: PipelineWorker, @unchecked Sendable {
 
     func process(_ batch: SourceBatch) throws -> Int {
         let before = bytes
-        _ = try extractor.forEachDocument(batch) { document in
+        let found = try extractor.forEachDocument(batch) { document in
             guard !document.text.isEmpty else { return }
             // The other hash than the split's: else a small sample would be validation texts alone.
             guard sample.isValidation(hash: SplitRule.hashes(of: document.text).identity) else { return }
@@ -187,6 +200,7 @@ private final class WordWorker: PipelineWorker, @unchecked Sendable {
             documents += 1
             bytes += document.text.count
         }
+        missing.add(found)
         return bytes - before
     }
 }
