@@ -8,6 +8,8 @@ public struct Downloader: Sendable {
     public var token: @Sendable (_ url: String) -> String?
     /// Tries without progress before giving up.
     public var tries = 8
+    /// Tries where a person waits for one thing before anything else can begin, and can fetch it by hand: some seconds of pauses.
+    public static let fewTries = 4
     /// Seconds before the second try; doubled for each further one, at most a minute.
     public var firstPause = 1.0
     /// Seconds without a byte after which a connection counts as dead.
@@ -64,9 +66,7 @@ public struct Downloader: Sendable {
                         path: file.url, operation: "download",
                         reason: "\(passing.reason) (\(tries) tries); what came so far is kept, repeat the command to go on")
                 }
-                let pause = min(passing.pause ?? min(firstPause * Double(1 << (failures - 1)), 60), 3600)
-                note("\(file.name): \(passing.reason); trying again in \(String(format: "%g", pause)) s")
-                try Self.wait(pause, isStopped)
+                try pause(before: file.name, passing, failures: failures, isStopped)
             } catch is Curl.Stopped {
                 throw Stopped()
             }
@@ -207,9 +207,16 @@ public struct Downloader: Sendable {
                 guard failures < tries else {
                     throw FileError(path: url, operation: "download", reason: "\(passing.reason) (\(tries) tries)")
                 }
-                try Self.wait(min(passing.pause ?? min(firstPause * Double(1 << (failures - 1)), 60), 3600), isStopped)
+                try pause(before: url, passing, failures: failures, isStopped)
             } catch is Curl.Stopped { throw Stopped() }
         }
+    }
+
+    /// Waits before the next try and says so, for nobody is to wonder at a silence.
+    private func pause(before name: String, _ passing: Passing, failures: Int, _ isStopped: () -> Bool) throws {
+        let pause = min(passing.pause ?? min(firstPause * Double(1 << (failures - 1)), 60), 3600)
+        note("\(name): \(passing.reason); trying again in \(String(format: "%g", pause)) s")
+        try Self.wait(pause, isStopped)
     }
 }
 

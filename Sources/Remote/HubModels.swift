@@ -67,6 +67,7 @@ public struct HubModels: Sendable {
         hub = HuggingFace(environment: environment)
         var downloader = hub.downloader()
         downloader.note = note
+        downloader.tries = Downloader.fewTries
         self.downloader = downloader
         self.note = note
         func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }

@@ -12,8 +12,7 @@ enum Downloads {
         defer { for ending in [".lock", ".part"] { unlink(path + ending) } }
         var downloader = HuggingFace().downloader()
         downloader.note = { Console.note($0) }
-        // Few tries: a person is waiting, and can fetch it by hand.
-        downloader.tries = 4
+        downloader.tries = Downloader.fewTries
         try downloader.fetch(RemoteFile(name: url, url: url), to: path)
     }
 }

@@ -2,6 +2,7 @@
 import Foundation
 import Remote
 import Storage
+import Synchronization
 import TestKit
 import Testing
 
@@ -103,6 +104,19 @@ struct HubModelsTests {
         #expect(models(server, folder).cached(address) == nil)
         let nowhere = HubModels(environment: ["HF_ENDPOINT": server.address])
         #expect(message { try nowhere.folder(address) }.contains("neither XDG_CACHE_HOME nor HOME"))
+    }
+
+    /// A server that is not there is told at each try, not after all of them.
+    @Test func everyTryIsTold() throws {
+        let server = try LocalServer { _ in ServedResponse(status: 503, headers: ["Retry-After": "0"]) }
+        let notes = Mutex<[String]>([]), folder = try TemporaryFolder()
+        let models = HubModels(environment: ["HF_ENDPOINT": server.address, "XDG_CACHE_HOME": folder.path]) { note in
+            notes.withLock { $0.append(note) }
+        }
+        let address = try #require(try HubModels.Address("gpt2"))
+        #expect(message { try models.folder(address) }.contains("answered 503 (4 tries)"))
+        #expect(server.requests.count == 4)
+        #expect(notes.withLock { $0.filter { $0.contains("the server answered 503; trying again in 0 s") }.count } == 3)
     }
 
     @Test func addressesAreReadStrictly() throws {
