@@ -30,7 +30,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "TOMLKit", package: "TOMLKit"),
                 "Health", "Training", "Generation", "Corpus", "Checkpoints", "RunLog", "Modeling", "Optimization", "ComputeCPU",
                 "ComputeCUDA",
-                "Compute", "Tokenization", "Storage", "Remote",
+                "Compute", "Tokenization", "Storage", "Remote", "Parquet",
             ]),
         .target(name: "Health", dependencies: ["RunLog"]),
         .target(name: "Training", dependencies: ["Modeling", "Optimization", "Corpus", "Checkpoints", "RunLog", "Storage"]),

@@ -148,6 +148,15 @@ public struct TokenDataset: Sendable {
     ///   meta.pkl that holds anything but a vocabulary.
     public static func open(folder: String, type: TokenType = .uint16) throws -> TokenDataset {
         guard Folder.exists(folder) else {
+            if FileManager.default.fileExists(atPath: folder) {
+                let isTokens = folder.hasSuffix(".bin")
+                throw FileError(
+                    path: folder, operation: "open the dataset",
+                    reason: "it is a file, and a dataset is a folder; "
+                        + (isTokens
+                            ? "name the folder that it lies in, '\(Paths.parent(of: folder))'"
+                            : "make one of it with `apus prepare \(folder) --out DIR`"))
+            }
             throw FileError(
                 path: folder, operation: "open the dataset",
                 reason: "there is no such folder; make it with `apus prepare SOURCE --out \(folder)`")

@@ -33,7 +33,9 @@ enum Main {
         // Who reads what we say may go: that is an error in writing, and no reason to die before all is saved.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try Apus.parseAsRoot(Main.spelled(Array(CommandLine.arguments.dropFirst())))
+            let arguments = Main.spelled(Array(CommandLine.arguments.dropFirst()))
+            try Main.checkCommand(arguments)
+            var command = try Apus.parseAsRoot(arguments)
             try command.run()
         } catch {
             exit(Main.report(error))
@@ -50,16 +52,47 @@ enum Main {
         }
     }
 
-    /// nanoGPT writes `--n_layer=12` where we write `--n-layer 12`: underscores in an option's name become dashes.
+    /// Refuses a command that there is none of, with the one that may be meant: the parser would count unexpected arguments.
+    private static func checkCommand(_ arguments: [String]) throws {
+        var configuration = Apus.configuration, path = "apus"
+        for argument in arguments {
+            let names = configuration.subcommands.map { $0._commandName }
+            guard !names.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return }
+            guard let next = configuration.subcommands.first(where: { $0._commandName == argument }) else {
+                let near = nearestName(to: argument, among: names).map { "did you mean '\($0)'?" }
+                let cure = near ?? "choose one of \(names.joined(separator: ", "))"
+                throw UsageError("there is no command '\(path) \(argument)'; \(cure)")
+            }
+            configuration = next.configuration
+            path += " " + argument
+        }
+    }
+
+    /// The arguments as the parser wants them.
+    ///
+    /// nanoGPT writes `--n_layer=12` where we write `--n-layer 12`: underscores in an option's name become dashes. A negative number
+    /// behind an option is its value, which the parser takes for another option unless they are one argument.
     static func spelled(_ arguments: [String]) -> [String] {
-        var names = true
-        return arguments.map { argument in
+        var names = true, spelled: [String] = []
+        for argument in arguments {
             if argument == "--" { names = false }
-            guard names, argument.hasPrefix("--"), argument.count > 2 else { return argument }
+            if names, isNegative(argument), let last = spelled.last, last.hasPrefix("--"), last.count > 2, !last.contains("=") {
+                spelled[spelled.count - 1] = last + "=" + argument
+                continue
+            }
+            guard names, argument.hasPrefix("--"), argument.count > 2 else {
+                spelled.append(argument)
+                continue
+            }
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = parts[0].replacingOccurrences(of: "_", with: "-")
-            return parts.count == 2 ? name + "=" + parts[1] : name
+            spelled.append(parts.count == 2 ? name + "=" + parts[1] : name)
         }
+        return spelled
+    }
+
+    private static func isNegative(_ argument: String) -> Bool {
+        argument.hasPrefix("-") && !argument.hasPrefix("--") && Double(argument) != nil
     }
 
     /// Says what went wrong and gives the exit code that fits.
@@ -76,7 +109,9 @@ enum Main {
             if !message.isEmpty { Console.print(Completions.extended(message)) }
             return 0
         }
-        Console.write(message + "\n")
+        // One form for all errors, whoever finds them.
+        let theirs = "Error: "
+        Console.write((message.hasPrefix(theirs) ? "error: " + message.dropFirst(theirs.count) : message) + "\n")
         return code == .validationFailure ? 2 : code.rawValue
     }
 }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Checkpoints
 import Compute
 import Foundation
+import RunLog
 import Storage
 
 /// `apus checkpoint`: what a run has saved.
@@ -14,10 +15,16 @@ struct CheckpointCommand: ParsableCommand {
 
     /// The checkpoints of a run folder.
     ///
-    /// - Throws: `FileError` when there is no such folder.
+    /// - Throws: `FileError` when there is no such folder, `UsageError` when it is no run's.
     static func store(_ run: String) throws -> CheckpointStore {
         guard Folder.exists(run) else { throw FileError(path: run, operation: "open the run folder", errno: ENOENT) }
-        return CheckpointStore(runFolder: run)
+        let store = CheckpointStore(runFolder: run)
+        // A run that lost its record still has its checkpoints.
+        guard RunFolder(run).exists || Folder.exists(store.folder) else {
+            throw UsageError(
+                "'\(run)' is no run folder (it has neither run.json nor checkpoints/); give the --out of an `apus train`")
+        }
+        return store
     }
 
     static func printJSON(_ object: [String: Any]) throws {

@@ -52,6 +52,9 @@ struct ConfigArguments {
             if parts.count == 2 {
                 value = parts[1]
             } else if Self.isBoolean(key), rest.first.map({ ConfigValue(typed: $0) }).flatMap(Self.boolean) == nil {
+                if let next = rest.first, Self.isMistakenBoolean(next) {
+                    throw UsageError("--\(parts[0]) is true or false, not '\(next)'")
+                }
                 value = "true"  // `--bias` alone
             } else if let next = rest.first, !next.hasPrefix("--") {
                 value = next
@@ -108,6 +111,12 @@ struct ConfigArguments {
     private static func isBoolean(_ key: String) -> Bool {
         if case .boolean = RunConfig.fieldsByKey[key]?.get(RunConfig()) { return true }
         return false
+    }
+
+    /// Whether what follows a boolean key is meant as its value, and not an option or a configuration file.
+    private static func isMistakenBoolean(_ argument: String) -> Bool {
+        !argument.hasPrefix("-") && !argument.hasSuffix(".toml") && !ConfigFile.isNanoGPT(argument)
+            && !FileManager.default.fileExists(atPath: argument)
     }
 
     private static func boolean(_ value: ConfigValue) -> Bool? {

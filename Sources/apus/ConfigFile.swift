@@ -23,8 +23,14 @@ enum ConfigFile {
     ///
     /// - Throws: `UsageError` naming file and line, `FileError`.
     static func read(_ path: String) throws -> [Entry] {
+        if Folder.exists(path) {
+            throw UsageError(
+                "'\(path)' is a folder; a configuration is a .toml file or a nanoGPT .py file, and data is named by --data \(path)"
+            )
+        }
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw FileError(path: path, operation: "read the configuration", errno: errno == 0 ? ENOENT : errno)
+            // Foundation leaves in errno what came after the failure.
+            throw FileError(path: path, operation: "read the configuration", errno: access(path, R_OK) == 0 ? EIO : errno)
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw UsageError("\(path): it is not UTF-8 text; a configuration is a .toml file or a nanoGPT .py file")

@@ -6,6 +6,7 @@ import ComputeCUDA
 import Corpus
 import Foundation
 import Modeling
+import Parquet
 import RunLog
 import Storage
 import Tokenization
@@ -31,6 +32,7 @@ enum Failure {
         case let error as CorpusError:
             (error.description, error.kind == .usage ? usage : error.kind == .interrupted ? interrupted : failed)
         case let error as FileError: (error.description, failed)
+        case let error as ParquetError: (error.description, failed)
         case let error as MemoryError: (error.description, failed)
         case let error as TokenizerError: (error.description, failed)
         case let error as CPUBackendError: (error.description, usage)

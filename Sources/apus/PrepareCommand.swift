@@ -19,7 +19,8 @@ struct PrepareCommand: ParsableCommand {
             or hf://datasets/OWNER/NAME[@REVISION]/PATH with a file, folder or pattern, is downloaded first (curl does it; \
             HF_TOKEN and HF_ENDPOINT are honoured).
             A text file is one document unless --separator cuts it. Every document ends with <|endoftext|>. \
-            One single text file is split into train and val by position instead, without end-of-text.
+            One single text file is split into train and val by position instead, without end-of-text; and so is each of a few \
+            documents when by chance none of them would be for val.
 
             DIR gets train.bin, val.bin (little-endian ids), dataset.json, tokenizer.json and data-card.md. It must not exist; \
             it appears whole when all is done. The output does not depend on --workers. A run that was interrupted or killed \
@@ -80,7 +81,7 @@ struct PrepareCommand: ParsableCommand {
         get throws {
             guard let planTokens else { return nil }
             guard planTokens >= 1, planTokens < 1e15, planTokens == planTokens.rounded() else {
-                throw ValidationError("--plan-tokens must be a whole number from 1 to 1e15, for example 3e9")
+                throw UsageError("--plan-tokens must be a whole number from 1 to 1e15, for example 3e9")
             }
             return Int(planTokens)
         }
@@ -89,7 +90,7 @@ struct PrepareCommand: ParsableCommand {
     func run() throws {
         guard let audit else { return merge.isEmpty ? try runPrepare() : try runMerge() }
         guard sources.isEmpty, out == nil, merge.isEmpty else {
-            throw ValidationError("--audit takes no sources and no --out; it only reads '\(audit)'")
+            throw UsageError("--audit takes no sources and no --out; it only reads '\(audit)'")
         }
         let result = try DatasetAudit.run(path: audit, nearDuplicates: nearDuplicates, planTokens: plannedTokens)
         if json { Console.print(try result.json()) } else { Console.print(result.text) }
@@ -97,7 +98,7 @@ struct PrepareCommand: ParsableCommand {
     }
 
     private func runPrepare() throws {
-        guard let out else { throw ValidationError("--out is missing; name the folder to write, for example --out data/mine") }
+        guard let out else { throw UsageError("--out is missing; name the folder to write, for example --out data/mine") }
         var options = PrepareOptions(sources: sources, out: out, tokenizer: try TokenizerChoice(tokenizer, vocab: vocab))
         options.valFraction = valFraction
         options.seed = seed
@@ -123,9 +124,9 @@ struct PrepareCommand: ParsableCommand {
     }
 
     private func runMerge() throws {
-        guard let out else { throw ValidationError("--out is missing; name the folder to write, for example --out data/mine") }
+        guard let out else { throw UsageError("--out is missing; name the folder to write, for example --out data/mine") }
         guard sources.isEmpty, part == nil, shardTokens == nil, valFraction == nil else {
-            throw ValidationError("--merge takes only parts and --out; all else was decided when the parts were prepared")
+            throw UsageError("--merge takes only parts and --out; all else was decided when the parts were prepared")
         }
         StopSignal.listen()
         let display = PrepareDisplay(isQuiet: quiet)

@@ -49,7 +49,7 @@ extension TokenizerCommand {
 
         func run() throws {
             if FileManager.default.fileExists(atPath: out) {
-                throw ValidationError("'\(out)' exists already and is left as it is; choose another --out, or move it away")
+                throw UsageError("'\(out)' exists already and is left as it is; choose another --out, or move it away")
             }
             var options = PrepareOptions(sources: sources, out: out, tokenizer: try TokenizerChoice("bpe:\(vocabSize)"))
             if let workers { options.workers = workers }
