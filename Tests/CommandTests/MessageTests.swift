@@ -27,6 +27,8 @@ import Testing
             ["prepare", folder("small.txt"), "--out", out, "--tokenizer", "bep:512"])
         for command in ["list", "verify"] { try Program.expect(2, "'\(data)' is no run folder", ["checkpoint", command, data]) }
         try Program.expect(1, "it looks like text, not like token ids", ["prepare", "--audit", folder("small.txt")])
+        let parquet = try folder.write("bad.parquet", "PAR1 and no footer PAR1")
+        try Program.expect(1, "error: '\(parquet)', byte ", ["prepare", parquet, "--out", out, "--tokenizer", "bpe:300"])
         #expect(!FileManager.default.fileExists(atPath: out))
     }
 
