@@ -67,7 +67,7 @@ public struct MetricsFile: Sendable {
     public let events: [RunEvent]
     /// Every readable line in file order.
     public let lines: [RunEvent]
-    /// Lines that could not be read, a torn last one not counted.
+    /// Lines that could not be read, or hold numbers that no run reaches; a torn last one is not counted.
     public let unreadable: Int
 
     /// - Throws: `FileError` when the file cannot be read.
@@ -98,7 +98,7 @@ public struct MetricsFile: Sendable {
         let pieces = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
         for (index, piece) in pieces.enumerated() {
             if let event = try? decoder.decode(RunEvent.self, from: Data(piece)) {
-                lines.append(event)
+                if event.isPossible { lines.append(event) } else { unreadable += 1 }
             } else if index < pieces.count - 1 {
                 unreadable += 1
             }

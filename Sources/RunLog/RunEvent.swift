@@ -125,6 +125,12 @@ public struct RunEvent: Codable, Sendable, Equatable {
         date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
+    /// Whether its whole numbers are such as a run can have, with room to count on from them; a file may claim any.
+    var isPossible: Bool {
+        let counts = [tokens, evalTokens, bytes, threads, plannedBytes].compactMap { $0 }
+        return (0..<1_000_000_000_000_000).contains(step) && counts.allSatisfy { (0..<1_000_000_000_000_000_000).contains($0) }
+    }
+
     /// `time` as a date; nil when it is none.
     public var date: Date? {
         try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(time)

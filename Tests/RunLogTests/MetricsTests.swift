@@ -115,6 +115,21 @@ import Testing
         #expect(try [writer.write(step(1)), writer.write(step(2))].map(\.seq) == [.max, .max])
     }
 
+    /// Numbers that no run reaches would be traps for everyone who counts on from them.
+    @Test(arguments: [
+        #""step":9223372036854775807"#, #""step":1000000000000000"#, #""step":-1"#, #""step":1,"tokens":-1"#,
+        #""step":1,"tokens":9223372036854775807"#, #""step":1,"eval_tokens":-5"#, #""step":1,"bytes":-1"#,
+        #""step":1,"planned_bytes":9223372036854775807"#, #""step":1,"threads":-9223372036854775808"#,
+    ]) func impossibleNumbersAreUnreadable(fields: String) throws {
+        let line = #"{"event":"resume","seq":0,"time":"","# + fields + "}"
+        let sound = #"{"event":"step","seq":1,"step":999999999999999,"tokens":999999999999999999,"time":""}"#
+        for text in [line + "\n" + sound + "\n", sound + "\n" + line + "\n", sound + "\n" + line] {
+            let file = MetricsFile.parse(Data(text.utf8))
+            #expect(file.unreadable == 1)
+            #expect(file.lines.map(\.step) == [999_999_999_999_999] && file.events == file.lines)
+        }
+    }
+
     @Test func aLinkIsNotAppendedTo() throws {
         let folder = try TemporaryFolder()
         try folder.write("mine", "mine\n")

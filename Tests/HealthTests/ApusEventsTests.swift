@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+import Foundation
+import Health
+import RunLog
+import Testing
+
+/// What a report makes of the events of a run folder.
+@Suite struct ApusEventsTests {
+    /// A run of 400 updates of 524,288 tokens with these lines in its metrics.
+    private func load(_ lines: [String], _ change: (inout RunConfig) -> Void = { _ in }) throws -> RunFacts {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("apus-health-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var config = RunConfig()
+        config.nEmbd = 384
+        config.vocabSize = 50304
+        config.batchSize = 16
+        config.gradientAccumulationSteps = 32
+        config.learningRate = 2e-3
+        config.maxIters = 400
+        config.warmupIters = 40
+        config.evalInterval = 50
+        config.dataset = "fineweb"
+        change(&config)
+        let folder = RunFolder(path)
+        try folder.writeRecord(
+            RunRecord(
+                version: "0", created: "2026-01-01T00:00:00Z", command: ["train"], config: config,
+                data: RunData(tokenizer: "gpt2", trainTokens: 730_000_000, valTokens: 1_000_000)))
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: folder.metrics))
+        return try HealthInput.load(path: path)
+    }
+
+    private func line(_ event: RunEvent) throws -> String {
+        String(decoding: try RunEvent.makeEncoder().encode(event), as: UTF8.self)
+    }
+
+    private func loss(_ step: Int) -> Double { 4 + 7 * exp(-Double(step) / 60) }
+
+    private func steps(_ range: ClosedRange<Int>, tokens: (Int) -> Int? = { $0 * 524_288 }) throws -> [String] {
+        try range.map { number in
+            var event = RunEvent(.step, step: number)
+            event.tokens = tokens(number)
+            event.loss = loss(number)
+            event.stepMs = 1000
+            event.memoryBytes = 5e7
+            return try line(event)
+        }
+    }
+
+    private func eval(_ step: Int, tokens: Int?) throws -> String {
+        var event = RunEvent(.eval, step: step)
+        event.tokens = tokens
+        event.trainLoss = loss(step)
+        event.valLoss = loss(step) + 0.01
+        event.evalTokens = 1_000_000
+        return try line(event)
+    }
+
+    private func text(_ report: HealthReport, _ id: String) -> String {
+        report.checks.first { $0.id == id }.map { Catalogue.english.text($0.why) } ?? ""
+    }
+
+    // MARK: Hostile numbers
+
+    @Test(arguments: [Int.max, 1_000_000_000_000_000, -1, Int.min])
+    func impossibleStepsAreLeftOut(step: Int) throws {
+        let facts = try load(steps(1...50) + [#"{"event":"step","seq":1,"step":\#(step),"time":"","loss":3}"#] + steps(51...60))
+        #expect(facts.steps.last?.step == 60 && facts.steps.count == 60)
+        #expect(facts.notes.map(\.key) == ["note.unreadable-lines"])
+        #expect(HealthReport.make(facts: facts).run.steps == 60)
+    }
+
+    /// The largest step that is read is no trap anywhere in a report.
+    @Test func theLargestStepIsReportedOn() throws {
+        let facts = try load(
+            steps(1...60) + [#"{"event":"step","seq":1,"step":999999999999999,"time":"","loss":3}"#])
+        let report = HealthReport.make(facts: facts)
+        #expect(report.run.steps == 999_999_999_999_999)
+        let document = ReportDocument(report: report, facts: facts)
+        #expect(!document.recordText(catalogue: .english).isEmpty && !HTMLRenderer.render(document, catalogue: .english).isEmpty)
+    }
+}
