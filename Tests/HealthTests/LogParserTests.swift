@@ -85,6 +85,23 @@ import Testing
         #expect(facts.steps.map(\.loss) == [9.25, 9.20])
     }
 
+    /// Reading takes time in proportion to the bytes, whatever ends the lines and however often steps fall back.
+    @Test(arguments: [
+        ("iter 5: loss 9.25, time 10.00ms, mfu 1.00%\r", 20_000), ("iter 60: loss 9\niter 50: loss 9\n", 2000),
+    ]) func hostileLogsAreReadInLinearTime(piece: String, count: Int) throws {
+        func seconds(_ text: String) throws -> Double {
+            let start = ContinuousClock.now
+            _ = try parse(text)
+            let time = (ContinuousClock.now - start).components
+            return Double(time.seconds) + Double(time.attoseconds) * 1e-18
+        }
+        let short = try seconds(String(repeating: piece, count: count))
+        let long = try seconds(String(repeating: piece, count: count * 8))
+        // Eight times the bytes take eight times as long, and 64 times where the time grows with the square; the rest is for a
+        // busy machine.
+        #expect(long < 24 * short + 0.2)
+    }
+
     @Test func tracebacks() throws {
         let text =
             steps(stride(from: 0, through: 30, by: 10)) + """

@@ -11,6 +11,8 @@ struct LineCursor {
     private(set) var start = 0
     private(set) var end = 0
     private var next = 0
+    /// Where the line feed is that was looked for last, the text's length when there is none: it stays the next one until it is passed.
+    private var feed = -1
     var position = 0
     private(set) var number = 0
 
@@ -20,12 +22,12 @@ struct LineCursor {
     mutating func nextLine() -> Bool {
         guard next < bytes.count, let base = bytes.baseAddress else { return false }
         start = next
-        let left = bytes.count - next
-        if let found = memchr(base + next, 10, left) {
-            end = base.distance(to: found.assumingMemoryBound(to: UInt8.self))
-        } else {
-            end = bytes.count
+        // Lines that end in CR alone would have each of them look for the same distant line feed.
+        if feed < next {
+            let found = memchr(base + next, 10, bytes.count - next)
+            feed = found.map { base.distance(to: $0.assumingMemoryBound(to: UInt8.self)) } ?? bytes.count
         }
+        end = feed
         // A bare CR inside the line starts a new one.
         if let found = memchr(base + start, 13, end - start) {
             let at = base.distance(to: found.assumingMemoryBound(to: UInt8.self))

@@ -29,8 +29,19 @@ struct LogSegment {
 enum RunAssembly {
     /// A run is a chain of segments: a fresh start, then resumes.
     struct Chain {
-        var segments: [LogSegment]
-        var lastStep: Int { segments.compactMap(\.lastStep).max() ?? 0 }
+        private(set) var segments: [LogSegment]
+        /// The largest of the segments'; kept, since every segment of a file asks for it.
+        private(set) var lastStep: Int
+
+        init(_ segment: LogSegment) {
+            segments = [segment]
+            lastStep = segment.lastStep ?? 0
+        }
+
+        mutating func append(_ segment: LogSegment) {
+            segments.append(segment)
+            lastStep = max(lastStep, segment.lastStep ?? 0)
+        }
     }
 
     static func chains(_ segments: [LogSegment]) -> [Chain] {
@@ -41,9 +52,9 @@ enum RunAssembly {
             // say so.
             let goesOn = begins > 1 && begins <= (chains.last?.lastStep ?? 0) + max(1, (chains.last?.lastStep ?? 0) / 10)
             if !chains.isEmpty, goesOn, segment.saysResumed || begins > 10 {
-                chains[chains.count - 1].segments.append(segment)
+                chains[chains.count - 1].append(segment)
             } else {
-                chains.append(Chain(segments: [segment]))
+                chains.append(Chain(segment))
             }
         }
         return chains
