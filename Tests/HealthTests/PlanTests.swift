@@ -186,6 +186,33 @@ import Testing
         #expect(planner.search(request).isEmpty)
     }
 
+    /// The command trains what was planned: what is not the program's default is in it.
+    @Test func theOptionsOfASearchHoldWhatItPlannedFor() throws {
+        var request = PlanRequest(RunConfig())
+        request.hours = 10
+        let planner = try card("RTX 4070")
+        let plain = try #require(planner.search(request).first)
+        for option in ["--block-size", "--vocab-size", "--bias", "--dtype", "--device"] {
+            #expect(!plain.options.contains(option), "\(plain.options)")
+        }
+        request.config.blockSize = 512
+        request.config.vocabSize = 50257
+        request.config.bias.toggle()
+        request.config.dtype = request.config.dtype == "float32" ? "bfloat16" : "float32"
+        request.config.device = "cuda"
+        let candidate = try #require(planner.search(request).first)
+        // Read as the command line is, they are the configuration that was planned.
+        let words = candidate.options.split(separator: " ").map(String.init)
+        var typed = RunConfig()
+        for (option, value) in zip(words, words.dropFirst()) where option.hasPrefix("--") {
+            let key = option.dropFirst(2).replacing("-", with: "_")
+            try typed.set(String(key), ConfigValue(typed: value), source: "options")
+        }
+        let planned = candidate.plan.config
+        #expect(typed.shape == planned.shape && typed.tokensPerStep == planned.tokensPerStep)
+        #expect(typed.dtype == planned.dtype && typed.device == "cuda" && typed.blockSize == 512)
+    }
+
     @Test func noLossIsToldFarFromTheLaw() throws {
         var config = the40M
         config.maxIters = 10

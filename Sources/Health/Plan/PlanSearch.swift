@@ -14,6 +14,14 @@ public struct PlanCandidate: Sendable {
         text += " --learning-rate \(Catalogue.english.number(config.learningRate, .rate))"
         text += " --eval-interval \(config.evalInterval) --eval-iters \(config.evalIters)"
         if config.recompute != "none" { text += " --recompute \(config.recompute)" }
+        // What the request changed and the plan rests on; the vocabulary of GPT-2's tokens comes with the data.
+        let usual = RunConfig()
+        for key in ["block_size", "vocab_size", "bias", "dtype", "device"] {
+            guard let field = RunConfig.fieldsByKey[key], field.get(config) != field.get(usual) else { continue }
+            if key == "vocab_size", config.vocabSize == 50304 { continue }
+            let value = field.get(config)
+            if case .text(let word) = value { text += " \(field.option) \(word)" } else { text += " \(field.option) \(value)" }
+        }
         return text
     }
 }
