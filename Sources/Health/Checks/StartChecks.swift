@@ -54,17 +54,20 @@ extension HealthRule {
         let points = series.isEmpty ? context.evals.map { (step: $0.step, loss: $0.valLoss ?? 0) } : series
         let warmup = context.schedule?.warmup ?? context.facts.config.warmupIters?.value ?? 0
         let due = max(warmup, 300)
-        guard let last = points.last, last.step >= min(due, 300) else { return rule.needs("warmup-end") }
-        let at = points.first { $0.step >= due && $0.loss < floor } ?? points.first { $0.step >= due } ?? last
         let tail = points.suffix(max(1, points.count / 50)).map(\.loss)
-        let end = Statistics.median(tail) ?? last.loss
+        let pending = rule.needs("warmup-end", ["step": .integer(due)])
+        guard let last = points.last, let end = Statistics.median(tail) else { return pending }
+        // A loss that is below already needs no waiting; one above it says nothing before the rate was full for a while.
+        let isBelow = end <= floor - 0.05
+        guard last.step >= due || last.step >= 300 && isBelow else { return pending }
+        let at = points.first { $0.step >= due && $0.loss < floor } ?? (step: last.step, loss: end)
         let arguments: [String: MessageArgument] = [
             "loss": .number(at.loss, .fixed(2)), "floor": .number(floor, .fixed(2)), "step": .integer(at.step),
             "end": .number(end, .fixed(2)),
         ]
         let range = ExpectedRange(nil, floor)
         let confidence: Confidence = audited == nil ? .fair : .good
-        if end > floor - 0.05, last.step >= due {
+        if !isBelow {
             return rule.finding(
                 .fail, "never", arguments, value: end, expected: range, unit: "nats", confidence: confidence,
                 advice: Message("unigram.advice"), nats: 2,

@@ -75,7 +75,7 @@ extension Catalogue {
         "need.first-loss": "The loss before the first update was not recorded.",
         "need.vocabulary": "The size of the vocabulary is unknown.",
         "need.unigram": "The entropy of the token frequencies is unknown; --data DIR tells.",
-        "need.warmup-end": "The run is still in its warm-up.",
+        "need.warmup-end": "This is told from step {step} on: when the warm-up is over, and not before 300 steps.",
         "need.more-points": "The record has too few points.",
         "need.grad-norm": "Gradient norms were not recorded.",
         "need.clip": "The clip value is unknown, or gradients were not clipped.",

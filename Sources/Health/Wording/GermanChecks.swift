@@ -96,7 +96,7 @@ extension Catalogue {
         "need.first-loss": "Der Loss vor dem ersten Update wurde nicht aufgezeichnet.",
         "need.vocabulary": "Die Größe des Vokabulars ist unbekannt.",
         "need.unigram": "Die Entropie der Tokenhäufigkeiten ist unbekannt; --data ORDNER sagt es.",
-        "need.warmup-end": "Der Lauf ist noch im Aufwärmen.",
+        "need.warmup-end": "Das lässt sich ab Schritt {step} sagen: nach dem Aufwärmen und nicht vor 300 Schritten.",
         "need.more-points": "Die Aufzeichnung hat zu wenige Punkte.",
         "need.grad-norm": "Gradientennormen wurden nicht aufgezeichnet.",
         "need.clip": "Die Begrenzung ist unbekannt, oder Gradienten wurden nicht begrenzt.",
