@@ -38,4 +38,49 @@ import Testing
         #expect(early.status == .cannotTell)
         #expect(text(early).contains("300") && !text(early).contains("still in its warm-up"))
     }
+
+    // MARK: How exact an evaluation is
+
+    /// The audit's error is that of the whole split; an evaluation of one block knows much less.
+    @Test func aFewTokensOfALargeSplitAreNotExact() throws {
+        let report = report(SyntheticRun().facts()) { facts in
+            facts.config.evalTokens = Fact(16, .log)
+            facts.dataset.valTokens = Fact(100_000, .log)
+            facts.dataset.validationStderr = Fact(0.009, .log)
+            for index in facts.evals.indices {
+                facts.evals[index].valLoss = facts.evals[index].valLoss.map { $0 + Double(index) * 0.02 }
+            }
+        }
+        let power = try check(report, "validation-power")
+        #expect(power.status == .fail)
+        #expect(abs((power.value ?? 0) - 0.009 * (100_000.0 / 16).squareRoot()) < 1e-9)
+        #expect(try check(report, "train-val-gap").status == .pass)
+    }
+
+    @Test func theAuditsErrorHoldsForTheWholeSplit() throws {
+        let report = report(SyntheticRun().facts()) { facts in
+            facts.config.evalTokens = Fact(200_000, .log)
+            facts.dataset.valTokens = Fact(100_000, .log)
+            facts.dataset.validationStderr = Fact(0.009, .log)
+        }
+        #expect(try check(report, "validation-power").value == 0.009)
+    }
+
+    /// nanoGPT evaluates on random batches, never on the split as a whole.
+    @Test func anEvaluationOfUnknownSizeIsNotTheWholeSplit() throws {
+        let report = report(SyntheticRun().facts()) { facts in
+            facts.config.evalTokens = nil
+            facts.dataset.validationStderr = Fact(0.009, .log)
+        }
+        #expect(try check(report, "validation-power").status == .cannotTell)
+    }
+
+    /// Two blocks that happen to agree say little of how far blocks scatter.
+    @Test func anErrorOverTwoBlocksIsNotBelieved() throws {
+        let report = report(SyntheticRun().facts()) { facts in
+            facts.config.evalTokens = Fact(2048, .log)
+            for index in facts.evals.indices { facts.evals[index].valStderr = 0.0004 }
+        }
+        #expect(try check(report, "validation-power").status == .fail)
+    }
 }

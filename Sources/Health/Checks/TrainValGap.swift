@@ -15,15 +15,33 @@ struct ValidationError: Sendable {
         3 * 3 * min(1, max(loss, 0.3) / 3.3) / max(tokens, 1).squareRoot()
     }
 
+    /// Blocks from which on the error over them is believed: of fewer, some agree by chance.
+    static let enoughBlocks = 8.0
+
     static func of(_ context: RunContext) -> ValidationError? {
-        let split = context.facts.dataset.valTokens?.value
-        var read = context.facts.config.evalTokens.flatMap { $0.origin == .assumed ? nil : $0.value }
-        if let split { read = min(read ?? split, split) }
+        let facts = context.facts
+        let split = facts.dataset.valTokens?.value
+        var read = facts.config.evalTokens.flatMap { $0.origin == .assumed ? nil : $0.value }
+        // nanoGPT and llm.c read some batches of the split; of other programs that do not say how much, it is taken to be all.
+        if read == nil, facts.source != .nanogpt, facts.source != .llmc { read = split }
+        if let split, let tokens = read { read = min(tokens, split) }
+        let estimated = read.map { supposed(facts, split: split, read: $0, loss: context.finalVal ?? 3.3) }
         // What the run measured over its own blocks knows its model's loss; the audit's figure was estimated before any model.
-        if let stated = context.evals.last?.valStderr, stated > 0 { return ValidationError(value: stated, tokens: read) }
-        if let stated = context.facts.dataset.validationStderr?.value { return ValidationError(value: stated, tokens: read) }
-        guard let read else { return nil }
-        return ValidationError(value: estimate(tokens: read, loss: context.finalVal ?? 3.3), tokens: read)
+        if let stated = context.evals.last?.valStderr, stated > 0 {
+            let blocks = read.flatMap { tokens in facts.config.blockSize.map { tokens / Double($0.value) } }
+            let isEnough = blocks.map { $0 >= enoughBlocks } ?? true
+            return ValidationError(value: isEnough ? stated : max(stated, estimated ?? 0), tokens: read)
+        }
+        guard let read, let estimated else { return nil }
+        return ValidationError(value: estimated, tokens: read)
+    }
+
+    /// The audit's error, which is that of the whole split, for as many tokens as are read; without an audit a rule of thumb.
+    private static func supposed(_ facts: RunFacts, split: Double?, read: Double, loss: Double) -> Double {
+        guard let whole = facts.dataset.validationStderr?.value, let split, split > 0 else {
+            return estimate(tokens: read, loss: loss)
+        }
+        return whole * (split / max(read, 1)).squareRoot()
     }
 }
 
