@@ -83,4 +83,41 @@ import Testing
         }
         #expect(try check(report, "validation-power").status == .fail)
     }
+
+    // MARK: Repeated text
+
+    private func cost(_ tokens: Double, unique: Double) -> Double {
+        let law = ScalingLaw.fineweb
+        return law.loss(
+            parameters: SyntheticRun.parameters, tokens: ScalingLaw.effectiveTokens(tokens, unique: unique))
+            - law.loss(parameters: SyntheticRun.parameters, tokens: tokens)
+    }
+
+    @Test func repeatsCostWhatWasReadSoFar() throws {
+        let unique = 200e6
+        let facts = SyntheticRun().facts().prefix(0.4)
+        let under = try check(report(facts) { $0.dataset.trainTokens = Fact(unique, .log) }, "epochs")
+        #expect(under.status == .pass)
+        let seen = cost(1600 * 524_288, unique: unique), planned = cost(4000 * 524_288, unique: unique)
+        #expect(planned > seen + 0.005)
+        #expect(under.why.arguments["cost"] == .number(seen, .fixed(2)))
+        #expect(under.why.arguments["plannedCost"] == .number(planned, .fixed(2)))
+        let done = try check(report(SyntheticRun().facts()) { $0.dataset.trainTokens = Fact(500e6, .log) }, "epochs")
+        #expect(done.why.arguments["cost"] == .number(cost(4000 * 524_288, unique: 500e6), .fixed(2)))
+        #expect(!text(done).contains("planned"))
+        // The weight of a finding is what was lost already.
+        let many = try check(report(facts) { $0.dataset.trainTokens = Fact(50e6, .log) }, "epochs")
+        #expect(many.status == .warn && abs(many.nats - cost(1600 * 524_288, unique: 50e6)) < 1e-9)
+    }
+
+    @Test func withoutALawNoCostIsTold() throws {
+        for facts in [SyntheticRun().facts(), SyntheticRun().facts().prefix(0.4)] {
+            let other = try check(
+                report(facts) {
+                    $0.dataset.name = Fact("letters", .log)
+                    $0.dataset.trainTokens = Fact(1e9, .log)
+                }, "epochs")
+            #expect(other.status == .pass && !text(other).contains("nats"), "\(text(other))")
+        }
+    }
 }

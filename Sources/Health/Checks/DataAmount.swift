@@ -21,18 +21,30 @@ extension HealthRule {
         }
         let epochs = seen / unique
         let worth = ScalingLaw.effectiveTokens(seen, unique: unique)
-        let arguments: [String: MessageArgument] = [
+        let expectation = context.expectation
+        // The cost of what was read; the expectation's own is that of the planned end.
+        let size = expectation.band == nil ? nil : expectation.parameters
+        let cost = size.map { ScalingLaw.repeatCost(seen, unique, parameters: $0) }
+        var arguments: [String: MessageArgument] = [
             "epochs": .number(epochs, .fixed(1)), "unique": .number(unique, .short), "worth": .number(worth, .short),
-            "cost": .number(context.expectation.repeatCost, .fixed(2)),
         ]
+        arguments["cost"] = cost.map { .number($0, .fixed(2)) }
         let range = ExpectedRange(nil, 4.5)
-        if epochs <= 4.5 { return rule.finding(.pass, "pass", arguments, value: epochs, expected: range) }
+        if epochs <= 4.5 {
+            guard let cost else { return rule.finding(.pass, "pass", arguments, value: epochs, expected: range) }
+            if context.isUnderWay, let tokens = expectation.tokens, expectation.repeatCost > cost + 0.005 {
+                arguments["plannedEpochs"] = .number(tokens / unique, .fixed(1))
+                arguments["plannedCost"] = .number(expectation.repeatCost, .fixed(2))
+                return rule.finding(.pass, "pass-planned", arguments, value: epochs, expected: range)
+            }
+            return rule.finding(.pass, "pass-cost", arguments, value: epochs, expected: range)
+        }
         // Small texts are repeated by design; whether that hurt shows in the gap.
         let harmless = [.characters, .other].contains(context.dataset) && HealthRule.trainValGap.check(context).status == .pass
         let status: CheckStatus = harmless ? .info : epochs > 40 ? .fail : .warn
         return rule.finding(
             status, epochs > 16 ? "many" : "some", arguments, value: epochs, expected: range, advice: Message("epochs.advice"),
-            nats: context.expectation.repeatCost,
+            nats: cost ?? 0,
             reason: status == .info
                 ? nil : Reason(.label("epochs"), Message("reason.epochs", arguments), weight: epochs > 16 ? 70 : 40))
     }

@@ -40,6 +40,12 @@ public struct ScalingLaw: Sendable {
 
     static let repeatScale = 15.387756
 
+    /// What repeated tokens lose against as many fresh ones by the law of FineWeb, nats.
+    static func repeatCost(_ tokens: Double, _ unique: Double, parameters: Double) -> Double {
+        fineweb.loss(parameters: parameters, tokens: effectiveTokens(tokens, unique: unique))
+            - fineweb.loss(parameters: parameters, tokens: tokens)
+    }
+
     /// One standard deviation of the law at a size and token count, nats; the second value says whether it is extrapolated.
     public static func sigma(parameters n: Double, tokens d: Double) -> (value: Double, extrapolated: Bool) {
         var sigma: Double

@@ -42,7 +42,10 @@ extension Catalogue {
             "An evaluation reads {tokens} tokens; its standard error is about {error} nats, so differences below {twice} mean nothing.",
         "validation-power.weak-stated":
             "The standard error of the validation loss is {error} nats, so differences below {twice} mean nothing.",
-        "epochs.pass": "The text was read {epochs} times; it costs {cost} nats.",
+        "epochs.pass": "The text was read {epochs} times.",
+        "epochs.pass-cost": "The text was read {epochs} times; it costs {cost} nats.",
+        "epochs.pass-planned":
+            "The text was read {epochs} times, which costs {cost} nats; by the planned end it is {plannedEpochs} times, which costs {plannedCost}.",
         "epochs.some": "The {unique} tokens were read {epochs} times; they are worth {worth} fresh ones.",
         "epochs.many":
             "The {unique} tokens were read {epochs} times; they are worth {worth} fresh ones, and more reading gives almost nothing.",

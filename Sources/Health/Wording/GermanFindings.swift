@@ -65,7 +65,13 @@ extension Catalogue {
         """,
         "validation-power.weak-stated":
             "Der Standardfehler des Validierungs-Loss ist {error} Nats, Unterschiede unter {twice} besagen also nichts.",
-        "epochs.pass": "Der Text wurde {epochs}-mal gelesen; das kostet {cost} Nats.",
+        "epochs.pass": "Der Text wurde {epochs}-mal gelesen.",
+        "epochs.pass-cost": "Der Text wurde {epochs}-mal gelesen; das kostet {cost} Nats.",
+        "epochs.pass-planned":
+            """
+        Der Text wurde {epochs}-mal gelesen, das kostet {cost} Nats; am geplanten Ende ist es {plannedEpochs}-mal, das \
+        kostet {plannedCost}.
+        """,
         "epochs.some": "Die {unique} Tokens wurden {epochs}-mal gelesen; sie sind so viel wert wie {worth} frische.",
         "epochs.many":
             """
