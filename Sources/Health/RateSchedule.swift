@@ -19,10 +19,13 @@ public struct RateSchedule: Sendable, Equatable {
     public var total: Int
     /// Rates by step where the input gives them; they win over the formula.
     public var table: [(step: Int, lr: Double)] = []
+    /// Whether the logged rates had another peak than the configuration names, as after a resume with another rate.
+    public var isChanged = false
 
     public static func == (a: RateSchedule, b: RateSchedule) -> Bool {
         a.kind == b.kind && a.peak == b.peak && a.minimum == b.minimum && a.warmup == b.warmup && a.decayEnd == b.decayEnd
-            && a.cooldown == b.cooldown && a.total == b.total && a.table.elementsEqual(b.table, by: ==)
+            && a.cooldown == b.cooldown && a.total == b.total && a.isChanged == b.isChanged
+            && a.table.elementsEqual(b.table, by: ==)
     }
 
     /// The rate of update `step`, counted from 0.
@@ -109,9 +112,51 @@ public struct RateSchedule: Sendable, Equatable {
         }
         if config.lrDecayIters?.origin == .assumed, planned == nil, kind != .constant { return logged(facts, last) }
         if kind == .wsd, config.cooldownIters == nil { return logged(facts, last) }
-        return RateSchedule(
+        let schedule = RateSchedule(
             kind: kind, peak: peak, minimum: kind == .constant ? peak : config.minLr?.value ?? 0,
             warmup: config.warmupIters?.value ?? 0,
             decayEnd: decayEnd, cooldown: config.cooldownIters?.value ?? 0, total: planned ?? decayEnd)
+        return schedule.changed(by: facts) ?? schedule
+    }
+
+    /// The largest of logged rates; one that hardly a twentieth of the updates had is no peak but a try that was given up.
+    static func peak(of rates: [Double]) -> Double? {
+        guard let highest = rates.max(), let usual = Statistics.quantile(rates, 0.95) else { return nil }
+        return rates.count >= 20 && highest > 1.25 * usual ? usual : highest
+    }
+
+    /// The schedule that a run went through whose configuration names only the newest peak: the rates as logged, then the formula's.
+    ///
+    /// - Returns: nil when the logged rates have the configured peak, or too few of them can tell.
+    private func changed(by facts: RunFacts) -> RateSchedule? {
+        let all = facts.steps.compactMap { point in point.lr.map { (step: point.step, lr: $0) } }
+        let logged = Statistics.thinned(all.filter { $0.lr.isFinite && $0.lr > 0 }, to: 5000)
+        guard logged.count >= 20, let last = logged.last, let reached = Self.peak(of: logged.map(\.lr)) else { return nil }
+        // A smaller rate says something only where the configured peak should have been seen.
+        let isDue = logged.contains { $0.step > warmup && rate($0.step) > 0.98 * peak }
+        guard reached > 1.1 * peak || isDue && reached < 0.9 * peak else { return nil }
+        var schedule = self
+        schedule.isChanged = true
+        schedule.peak = reached
+        schedule.table = logged
+        let left = max(0, total - last.step)
+        // A going back that lowers the rate lowers the rest as well.
+        let now = rate(max(0, last.step - 1)), share = now > 0 ? min(1, last.lr / now) : 1
+        for index in 1...200 where left / 200 * index + left % 200 * index / 200 > 0 {
+            let step = last.step + left / 200 * index + left % 200 * index / 200
+            if step > schedule.table.last?.step ?? 0 { schedule.table.append((step, rate(step) * share)) }
+        }
+        schedule.minimum = min(minimum * share, reached)
+        return schedule
+    }
+}
+
+extension RunFacts {
+    /// The peak that the run had instead of the one that its configuration has by now, and a note that says so.
+    mutating func adopt(changed schedule: RateSchedule) {
+        let configured = config.learningRate?.value ?? 0
+        notes.append(
+            Message("note.rate-changed", ["configured": .number(configured, .rate), "logged": .number(schedule.peak, .rate)]))
+        config.learningRate = Fact(schedule.peak, .log)
     }
 }

@@ -47,7 +47,9 @@ public struct RunContext: Sendable {
 
     /// Fits the curve and works out the expectation at once.
     public init(_ record: RunFacts, options: HealthOptions = HealthOptions()) {
-        let facts = RunContext.thinned(record)
+        var facts = RunContext.thinned(record)
+        let schedule = RateSchedule.of(facts)
+        if let schedule, schedule.isChanged { facts.adopt(changed: schedule) }
         self.facts = facts
         self.options = options
         dataset = DatasetKind(facts.dataset.name?.value)
@@ -56,7 +58,6 @@ public struct RunContext: Sendable {
         let last = max(facts.steps.last?.step ?? 0, facts.evals.last?.step ?? 0)
         lastStep = last
         let config = facts.config
-        let schedule = RateSchedule.of(facts)
         self.schedule = schedule
         plannedSteps = config.maxIters.flatMap { $0.origin == .assumed ? nil : $0.value } ?? schedule?.total
         tokensPerStep = config.tokensPerStep?.value
@@ -156,7 +157,8 @@ public struct RunContext: Sendable {
 
     private static func rateShare(_ facts: RunFacts, _ schedule: RateSchedule?, _ last: Int) -> Double? {
         let logged = facts.steps.compactMap { point in point.lr.map { (point.step, $0) } }
-        if let end = logged.last, end.0 >= last - max(50, last / 50), let peak = logged.map(\.1).max(), peak > 0 {
+        if let end = logged.last, end.0 >= last - max(50, last / 50), let peak = RateSchedule.peak(of: logged.map(\.1)), peak > 0
+        {
             return end.1 / peak
         }
         if let schedule { return schedule.rate(last) / schedule.peak }

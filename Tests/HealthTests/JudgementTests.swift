@@ -120,4 +120,63 @@ import Testing
             #expect(other.status == .pass && !text(other).contains("nats"), "\(text(other))")
         }
     }
+
+    // MARK: A rate that was changed
+
+    /// Trained at ten times the rate that the configuration has since a resume near the end.
+    @Test func aRunIsJudgedByTheRatesItHad() throws {
+        var facts = SyntheticRun(peak: 3e-3, minRate: 3e-4).facts()
+        facts.config.learningRate = Fact(3e-4, .log)
+        facts.config.minLr = Fact(3e-5, .log)
+        for index in facts.steps.indices where facts.steps[index].step >= 3500 { facts.steps[index].lr = 3.3e-5 }
+        facts.incidents.append(RunIncident(.resume, step: 3500, detail: ""))
+        let report = report(facts)
+        #expect(abs((try check(report, "learning-rate").value ?? 0) - 3e-3) < 1e-5)
+        #expect(report.notes.map(\.key) == ["note.rate-changed"])
+        let schedule = try #require(RateSchedule.of(facts))
+        #expect(abs(schedule.peak - 3e-3) < 1e-5 && schedule.warmup == 300)
+        #expect(schedule.rate(1000) == facts.steps[1000].lr && schedule.rate(3900) == 3.3e-5)
+        #expect(schedule.total == 4000 && schedule.decayEnd == 4000 && schedule.kind == .cosine)
+    }
+
+    /// What is still to come follows the configuration.
+    @Test func theRestOfAChangedScheduleIsTheConfigurations() throws {
+        let after = SyntheticRun(peak: 3e-4, minRate: 3e-5)
+        var facts = SyntheticRun(peak: 3e-3, minRate: 3e-4).facts().prefix(0.5)
+        for index in facts.steps.indices where facts.steps[index].step >= 1500 {
+            facts.steps[index].lr = after.rate(facts.steps[index].step)
+        }
+        facts.config.learningRate = Fact(3e-4, .log)
+        facts.config.minLr = Fact(3e-5, .log)
+        let schedule = try #require(RateSchedule.of(facts))
+        #expect(abs(schedule.peak - 3e-3) < 1e-5)
+        for step in [1600, 2000, 2500, 3200, 3999] {
+            #expect(abs(schedule.rate(step) / after.rate(step) - 1) < 0.01, "\(step)")
+        }
+        #expect(report(facts).forecast.first?.id == "finish")
+    }
+
+    @Test func sameRatesAreNoChange() throws {
+        for facts in [SyntheticRun().facts(), SyntheticRun().facts().prefix(0.05), SyntheticRun().facts().prefix(0.4)] {
+            let report = report(facts)
+            #expect(report.notes.isEmpty)
+            #expect(try check(report, "learning-rate").value == 8e-4)
+            #expect(RateSchedule.of(facts)?.table.isEmpty == true)
+        }
+        // A rate that a going back lowered late is no other peak.
+        let lowered = report(SyntheticRun().facts()) { facts in
+            for index in facts.steps.indices where facts.steps[index].step > 2000 {
+                facts.steps[index].lr = facts.steps[index].lr.map { $0 / 2 }
+            }
+        }
+        #expect(lowered.notes.isEmpty)
+    }
+
+    /// A short start at a rate that was soon given up says nothing of the run.
+    @Test func aFewStepsAtAnotherRateAreNotItsPeak() throws {
+        var facts = SyntheticRun(minRate: 8e-4).facts()
+        for index in facts.steps.indices where facts.steps[index].step < 60 { facts.steps[index].lr = 1e-2 }
+        #expect(try check(report(facts), "learning-rate").value == 8e-4)
+        #expect(try check(report(facts), "final-rate").value == 1)
+    }
 }

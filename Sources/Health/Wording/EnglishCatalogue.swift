@@ -152,6 +152,8 @@ extension Catalogue {
             "The file holds {count} runs; this is about number {index} (from line {line}, {steps} steps), the last that got far.",
         "note.resumed": "The run was resumed {count#once|more than once}; repeated steps count once.",
         "note.fine-tuned": "The run started from pretrained weights, so rules about training from scratch do not apply.",
+        "note.rate-changed":
+            "The configured peak of the learning rate is {configured}, the logged one {logged}: the run is judged by what was logged.",
         "note.unreadable-rows": "{count#One row|Some rows} could not be read and {count#was|were} left out.",
         "note.unreadable-lines": "{count#One line|Some lines} of the metrics could not be read and {count#was|were} left out.",
         "note.no-manifest": "{path} has no readable dataset.json, so nothing is known of the data; {command} makes an audit.",

@@ -209,6 +209,11 @@ extension Catalogue {
         """,
         "note.resumed": "Der Lauf wurde {count#einmal|mehrmals} fortgesetzt; wiederholte Schritte zählen einmal.",
         "note.fine-tuned": "Der Lauf begann mit vortrainierten Gewichten; Regeln für das Training von Grund auf gelten nicht.",
+        "note.rate-changed":
+            """
+        Als Höchstwert der Lernrate ist {configured} eingestellt, protokolliert ist {logged}: Der Lauf wird nach dem \
+        Protokoll beurteilt.
+        """,
         "note.unreadable-rows": "{count#Eine Zeile war|Einige Zeilen waren} nicht lesbar und {count#blieb|blieben} weg.",
         "note.unreadable-lines": "{count#Eine Zeile|Einige Zeilen} der Messwerte {count#war|waren} nicht lesbar und fehlen.",
         "note.no-manifest":
