@@ -65,7 +65,7 @@ public struct StepPoint: Sendable, Equatable {
     public var ceilingFraction: Double?
     /// As logged; nil where speed must be worked out from `stepMs`.
     public var tokensPerSecond: Double?
-    /// Memory in use, bytes; only Apus's logs have it.
+    /// Memory of the process on the machine, bytes, also where a card does the work; only Apus's logs have it.
     public var memoryBytes: Double?
 
     /// All but the step is nil until the reader finds it.
@@ -216,6 +216,8 @@ public struct DeviceFacts: Sendable, Equatable {
     public var memoryUsedBytes: Double?
 
     /// Nothing is known yet.
+    /// Whether `memoryUsedBytes` is memory of the machine, which is none of a card's.
+    public var isHostMemory = false
     public init() {}
 }
 

@@ -61,6 +61,48 @@ import Testing
         report.checks.first { $0.id == id }.map { Catalogue.english.text($0.why) } ?? ""
     }
 
+    // MARK: Memory
+
+    private func start(_ device: String, planned: Int?, _ kind: RunEvent.Kind = .start, step: Int = 0) throws -> String {
+        var event = RunEvent(kind, step: step)
+        event.device = device
+        event.plannedBytes = planned
+        return try line(event)
+    }
+
+    /// A step logs the memory of the process, which is not the card's.
+    @Test func theMemoryOfACardIsWhatTheRunPlannedThere() throws {
+        let card = "NVIDIA GeForce RTX 4070"
+        let facts = try load([start(card, planned: 12_500_000_000)] + steps(1...50)) { $0.device = "cuda" }
+        let report = HealthReport.make(facts: facts)
+        #expect(report.checks.first { $0.id == "memory" }?.why.key == "memory.tight")
+        #expect(report.throughput?.memoryUsedBytes == 12.5e9)
+        // A resume with a smaller micro-batch plans anew.
+        let resumed = try load(
+            [start(card, planned: 12_500_000_000)] + steps(1...50) + [start(card, planned: 9_000_000_000, .resume, step: 50)]
+                + steps(51...60)
+        ) { $0.device = "cuda" }
+        #expect(HealthReport.make(facts: resumed).status("memory") == .pass)
+    }
+
+    @Test func withoutAPlanTheMemoryOfACardIsNotKnown() throws {
+        let facts = try load([start("NVIDIA GeForce RTX 4070", planned: nil)] + steps(1...50)) { $0.device = "cuda" }
+        let report = HealthReport.make(facts: facts)
+        #expect(report.status("memory") == .cannotTell)
+        #expect(text(report, "memory").contains("of the card's memory the run takes was not recorded"))
+        #expect(report.throughput?.memoryUsedBytes == nil)
+    }
+
+    /// A card that is only named beside a run on a CPU has none of the run's memory in it.
+    @Test func theMemoryOfAProcessIsNotHeldAgainstACard() throws {
+        var facts = try load([start("AMD EPYC, 2 threads", planned: 60_000_000)] + steps(1...50))
+        let report = HealthReport.make(facts: facts)
+        #expect(report.throughput?.memoryUsedBytes == 5e7)
+        #expect(!text(report, "memory").contains("--device"))
+        facts.device.name = Fact("RTX 4070", .option)
+        #expect(HealthReport.make(facts: facts).status("memory") == .cannotTell)
+    }
+
     // MARK: Hostile numbers
 
     @Test(arguments: [Int.max, 1_000_000_000_000_000, -1, Int.min])

@@ -18,6 +18,7 @@ import Testing
         config.maxIters = 400
         config.warmupIters = 40
         config.evalInterval = 50
+        config.device = "cuda"
         config.data = path + "/data"
         var data = RunData(tokenizer: "gpt2", trainTokens: 730_000_000, valTokens: 1_000_000)
         data.valBytes = 4_600_000
@@ -39,7 +40,7 @@ import Testing
         event.lr = 1e-3
         event.stepMs = 1000
         event.dataMs = 1
-        event.memoryBytes = 9e9
+        event.memoryBytes = 5e7
         event.mfu = 0.6
         return event
     }
@@ -48,6 +49,7 @@ import Testing
         let path = try makeRun { writer in
             var start = RunEvent(.start, step: 0)
             start.device = "NVIDIA GeForce RTX 4070"
+            start.plannedBytes = 9_000_000_000
             try writer.write(start)
             for number in 1...200 {
                 try writer.write(step(number, loss: 4 + 7 * exp(-Double(number) / 60)))

@@ -153,8 +153,13 @@ extension HealthRule {
     }
 
     /// Room left in the device's memory.
-    static let memory = HealthRule("memory", source: "largest memory the run reported against the card's") { context, rule in
-        guard let used = context.facts.device.memoryUsedBytes, used > 0 else { return rule.needs("memory") }
+    static let memory = HealthRule("memory", source: "what the run planned to take of its card's memory, against all of it") {
+        context, rule in
+        let device = context.facts.device
+        guard let used = device.memoryUsedBytes, used > 0 else {
+            return rule.needs(context.facts.source == .apus && !device.isHostMemory ? "card-memory" : "memory")
+        }
+        if device.isHostMemory { return rule.needs("host-memory", ["used": .number(used / 1_073_741_824, .significant(2))]) }
         guard let total = context.throughput?.deviceMemoryBytes else { return rule.needs("device") }
         let share = used / total
         let arguments: [String: MessageArgument] = [

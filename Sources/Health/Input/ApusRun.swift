@@ -20,6 +20,7 @@ enum ApusRun {
             facts.config.cooldownIters = Fact(max(1, (end - (facts.config.warmupIters?.value ?? 0)) / 5), .derived)
         }
         facts.samples = samples
+        facts.device.isHostMemory = config.device == "cpu"
         facts.dataset = dataset(record: record, manifest: manifest)
         for event in metrics.events { add(event, to: &facts) }
         if metrics.unreadable > 0 {
@@ -75,7 +76,9 @@ enum ApusRun {
             point.tokensPerSecond = event.tokensPerSecond
             point.memoryBytes = event.memoryBytes
             facts.steps.append(point)
-            if let memory = event.memoryBytes { facts.device.memoryUsedBytes = max(memory, facts.device.memoryUsedBytes ?? 0) }
+            if facts.device.isHostMemory, let memory = event.memoryBytes {
+                facts.device.memoryUsedBytes = max(memory, facts.device.memoryUsedBytes ?? 0)
+            }
         case .eval:
             var point = EvalPoint(step: event.step)
             point.trainLoss = event.trainLoss
@@ -86,10 +89,10 @@ enum ApusRun {
             if facts.evals.last?.step == event.step { facts.evals.removeLast() }
             facts.evals.append(point)
             if let tokens = event.evalTokens { facts.config.evalTokens = Fact(Double(tokens), .log) }
-        case .start: if let device = event.device { facts.device.name = Fact(device, .log) }
+        case .start: begin(event, in: &facts)
         case .resume:
             facts.incidents.append(RunIncident(.resume, step: event.step, detail: event.message ?? ""))
-            if facts.device.name == nil, let device = event.device { facts.device.name = Fact(device, .log) }
+            begin(event, in: &facts)
         case .rollback: facts.incidents.append(RunIncident(.rollback, step: event.step, detail: event.message ?? ""))
         case .skip: facts.incidents.append(RunIncident(.skip, step: event.step, detail: event.message ?? event.code ?? ""))
         case .warning: facts.incidents.append(RunIncident(.warning, step: event.step, detail: event.message ?? event.code ?? ""))
@@ -98,6 +101,17 @@ enum ApusRun {
                 facts.incidents.append(RunIncident(.interrupted, step: event.step, detail: ""))
             }
         case .checkpoint: break
+        }
+    }
+
+    /// A start or resume: the device, and what the run planned to take of a card's memory.
+    private static func begin(_ event: RunEvent, in facts: inout RunFacts) {
+        if let device = event.device, facts.device.name == nil || event.event == .start {
+            facts.device.name = Fact(device, .log)
+        }
+        // The memory that steps log is the process's, which says nothing of a card's. A plan for another card is left out.
+        if !facts.device.isHostMemory, event.device == facts.device.name?.value {
+            facts.device.memoryUsedBytes = event.plannedBytes.map(Double.init)
         }
     }
 }

@@ -51,7 +51,7 @@ extension Catalogue {
         "check.data-stalls": "waiting for data", "rule.data-stalls": "Updates wait for data less than 5 % of the time.",
         "check.throughput-drift": "steady speed", "rule.throughput-drift": "The run does not become more than 7 % slower.",
         "check.eval-time": "time in evaluations", "rule.eval-time": "Evaluations take at most a tenth of the time.",
-        "check.memory": "memory", "rule.memory": "Some of the device's memory stays free.",
+        "check.memory": "memory", "rule.memory": "Some of the card's memory stays free.",
 
         "need.end-of-run":
             "The run is under way and its schedule is unknown, so its end cannot be predicted; give --max-iters and --lr-decay-iters.",
@@ -87,6 +87,8 @@ extension Catalogue {
         "need.data-times": "Waiting for data was not measured.",
         "need.eval-times": "Evaluations were not timed.",
         "need.memory": "Memory was not recorded.",
+        "need.card-memory": "How much of the card's memory the run takes was not recorded.",
+        "need.host-memory": "The program took {used} GB; how much the machine has was not recorded.",
         "need.device": "The device is unknown; --device \"NAME\" tells.",
     ]
 }

@@ -56,6 +56,6 @@ extension Catalogue {
         "doc.speed.tflops": "Rate reached", "doc.speed.mfu-printed": "MFU as printed", "doc.speed.mfu": "MFU of the device",
         "doc.speed.of-peak": "{share} of {peak} TFLOP/s{name}", "doc.speed.ceiling": "Share of the measured matmul ceiling",
         "doc.speed.ceiling-busy": "(the machine was busy when it was measured)",
-        "doc.speed.memory": "Memory used", "doc.speed.hours": "Time of the steps",
+        "doc.speed.memory": "Memory taken", "doc.speed.hours": "Time of the steps",
     ]
 }
