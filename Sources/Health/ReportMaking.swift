@@ -88,7 +88,7 @@ extension HealthReport {
         return (0...count).map { index in
             let step = context.lastStep + (end - context.lastStep) * index / count
             return ForecastPoint(
-                step: step, tokens: context.tokensPerStep.map { $0 * Double(step) }, valLoss: CurveFit.band(model.predict(step)))
+                step: step, tokens: context.tokens(by: step), valLoss: CurveFit.band(model.predict(step)))
         }
     }
 }

@@ -76,8 +76,7 @@ public struct RunContext: Sendable {
         // The run's end counts when it is still to come; a run that stopped is judged by the tokens it saw.
         let progress = plannedSteps.map { Double(last) / Double(max($0, 1)) }
         let endStep = progress.map { $0 < 0.98 } ?? false ? plannedSteps ?? last : last
-        let endTokens = endStep == last ? tokensSeen : tokensPerStep.map { $0 * Double(endStep) }
-        expectation = Expectation.of(facts, tokens: endTokens)
+        expectation = Expectation.of(facts, tokens: Self.tokens(tokensSeen, tokensPerStep, more: endStep - last))
         model = CurveFit.fit(
             evals: evals, losses: losses, schedule: schedule, tokensPerStep: tokensPerStep, hasReference: expectation.band != nil,
             isAdamW: config.optimizer?.value.lowercased().contains("adam") ?? true, horizon: endStep)
@@ -86,6 +85,13 @@ public struct RunContext: Sendable {
         } else {
             predictedEnd = nil
         }
+    }
+
+    /// Training tokens by a step to come: what was seen and the steps from there on; nil when the tokens of a step are unknown.
+    func tokens(by step: Int) -> Double? { Self.tokens(tokensSeen, tokensPerStep, more: step - lastStep) }
+
+    private static func tokens(_ seen: Double?, _ perStep: Double?, more steps: Int) -> Double? {
+        steps == 0 ? seen : perStep.flatMap { perStep in seen.map { $0 + perStep * Double(steps) } }
     }
 
     /// What a rule finds in this run.

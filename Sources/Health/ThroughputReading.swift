@@ -36,10 +36,11 @@ enum ThroughputReading {
         if facts.source == .apus, reading.mfu == nil { reading.mfu = reading.mfuPrinted }
         reading.ceilingFraction = Statistics.median(settled.compactMap(\.ceilingFraction).filter { $0 > 0 && $0.isFinite })
         if let last = facts.steps.last?.step ?? facts.evals.last?.step {
+            let tokens = facts.steps.last?.tokens ?? facts.evals.last?.tokens
             if let ms = reading.stepMsMedian {
                 reading.hours = ms * Double(last) / 3.6e6
-            } else if let speed = reading.tokensPerSecond, speed > 0, let tokens = config.tokensPerStep?.value {
-                reading.hours = Double(last) * tokens / speed / 3600
+            } else if let speed = reading.tokensPerSecond, speed > 0, let tokens {
+                reading.hours = tokens / speed / 3600
             }
         }
         return reading.tokensPerSecond == nil && reading.mfuPrinted == nil && reading.stepMsMedian == nil ? nil : reading

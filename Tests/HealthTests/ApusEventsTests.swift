@@ -103,6 +103,36 @@ import Testing
         #expect(HealthReport.make(facts: facts).status("memory") == .cannotTell)
     }
 
+    // MARK: Tokens
+
+    /// 100 updates of 2,000,000 tokens, then a resume with the batch that run.json has now.
+    @Test func tokensAreThoseOfTheEventsAfterAResumeWithAnotherBatch() throws {
+        func seen(_ step: Int) -> Int { step <= 100 ? step * 2_000_000 : 200_000_000 + (step - 100) * 524_288 }
+        let lines =
+            try steps(1...100, tokens: seen) + [eval(50, tokens: seen(50)), eval(100, tokens: seen(100))]
+            + [line(RunEvent(.resume, step: 100))] + steps(101...200, tokens: seen) + [eval(200, tokens: seen(200))]
+        let facts = try load(lines)
+        #expect(facts.evals.map(\.tokens) == [50, 100, 200].map { Double(seen($0)) })
+        let report = HealthReport.make(facts: facts)
+        #expect(report.run.tokensSeen == Double(seen(200)))
+        #expect(report.curve.last?.tokens == Double(seen(200)))
+        // The rest of the plan comes on top of what was seen.
+        #expect(report.forecast.first { $0.id == "finish" }?.tokens == Double(seen(400)))
+        #expect(report.forecastCurve.first?.tokens == Double(seen(200)))
+        #expect(report.forecastCurve.last?.tokens == Double(seen(400)))
+    }
+
+    /// Evaluations of older runs have no tokens: they lie between those of the steps around them.
+    @Test func tokensBetweenTwoEventsAreInterpolated() throws {
+        func seen(_ step: Int) -> Int { step <= 100 ? step * 100_000 : 10_000_000 + (step - 100) * 524_288 }
+        func some(_ step: Int) -> Int? { step % 10 == 0 && step <= 180 ? seen(step) : nil }
+        let facts = try load(
+            steps(1...200, tokens: some) + [eval(0, tokens: nil), eval(45, tokens: nil), eval(155, tokens: nil)]
+                + [eval(200, tokens: nil)])
+        #expect(facts.evals.map(\.tokens) == [0, 45, 155, 200].map { Double(seen($0)) })
+        #expect(facts.steps.map(\.tokens) == (1...200).map { Double(seen($0)) })
+    }
+
     // MARK: Hostile numbers
 
     @Test(arguments: [Int.max, 1_000_000_000_000_000, -1, Int.min])

@@ -147,7 +147,7 @@ extension HealthRule {
         {
             let splits = facts.evals.last?.trainLoss == nil ? 1.0 : 2.0
             let evals = Double(facts.evals.count) * read.value * splits / 3
-            return evals / (evals + step * Double(context.lastStep))
+            return evals / (evals + (context.tokensSeen ?? step * Double(context.lastStep)))
         }
         return nil
     }

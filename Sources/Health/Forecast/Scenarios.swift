@@ -30,7 +30,7 @@ struct Scenarios {
         let steps = context.isUnderWay ? context.plannedSteps ?? context.lastStep : context.lastStep
         guard steps > 0 else { return [] }
         // Without the tokens of a step only the curve itself can be carried on; NaN tokens are left out of every page.
-        let perStep = context.tokensPerStep.flatMap { $0 > 0 ? $0 : nil } ?? .nan
+        let tokens = context.tokens(by: steps).flatMap { $0 > 0 ? $0 : nil } ?? .nan
         let end: Band
         if context.isUnderWay {
             guard let predicted = context.predictedEnd else { return [] }
@@ -39,7 +39,7 @@ struct Scenarios {
             guard let loss = context.finalLoss else { return [] }
             end = Band(low: loss, mid: loss, high: loss)
         }
-        var scenarios = Scenarios(context, end: end, steps: steps, tokens: Double(steps) * perStep).all()
+        var scenarios = Scenarios(context, end: end, steps: steps, tokens: tokens).all()
         markBest(&scenarios, suspected: DataSuspicion.of(context) != nil)
         return scenarios
     }

@@ -81,6 +81,7 @@ enum ApusRun {
             }
         case .eval:
             var point = EvalPoint(step: event.step)
+            point.tokens = event.tokens.map(Double.init)
             point.trainLoss = event.trainLoss
             point.valLoss = event.valLoss
             point.valStderr = event.valStderr

@@ -77,14 +77,25 @@ extension RunFacts {
         config.learningRate = Fact(peak, .derived)
     }
 
-    /// Tokens seen at every point, from the step number, where the log does not give them.
+    /// Tokens seen at every point where the log does not give them: between those that it gives in a straight line, since a resume
+    /// may have changed the batch; behind the last by the tokens of a step.
     mutating func fillTokens() {
         guard let tokensPerStep = config.tokensPerStep?.value, tokensPerStep > 0 else { return }
-        for index in steps.indices where steps[index].tokens == nil {
-            steps[index].tokens = Double(steps[index].step) * tokensPerStep
+        let given = steps.map { ($0.step, $0.tokens) } + evals.map { ($0.step, $0.tokens) }
+        var known = given.compactMap { step, tokens in tokens.map { (step: step, tokens: $0) } }.sorted { $0.step < $1.step }
+        known.removeAll { $0.step <= 0 }
+        known.insert((step: 0, tokens: 0), at: 0)
+        func tokens(at step: Int) -> Double {
+            var low = 0, high = known.count
+            while high - low > 1 {
+                let middle = (low + high) / 2
+                if known[middle].step <= step { low = middle } else { high = middle }
+            }
+            let before = known[low], way = Double(step - before.step)
+            guard high < known.count else { return before.tokens + way * tokensPerStep }
+            return before.tokens + (known[high].tokens - before.tokens) * way / Double(known[high].step - before.step)
         }
-        for index in evals.indices where evals[index].tokens == nil {
-            evals[index].tokens = Double(evals[index].step) * tokensPerStep
-        }
+        for index in steps.indices where steps[index].tokens == nil { steps[index].tokens = tokens(at: steps[index].step) }
+        for index in evals.indices where evals[index].tokens == nil { evals[index].tokens = tokens(at: evals[index].step) }
     }
 }

@@ -67,9 +67,18 @@ enum RunAssembly {
     }
 
     /// One series from a chain: what a later segment repeats is dropped from the earlier ones.
+    ///
+    /// Where a resume changed the tokens of a step, every point gets the tokens that its own segment and those before it tell.
     static func join(_ chain: Chain) -> (steps: [StepPoint], evals: [EvalPoint], incidents: [RunIncident]) {
         var steps: [StepPoint] = [], evals: [EvalPoint] = [], incidents: [RunIncident] = []
-        for (index, segment) in chain.segments.enumerated() {
+        let sizes = Set(chain.segments.compactMap(\.tokensPerStep).filter { $0 > 0 && $0.isFinite })
+        var count = TokenCount(tokensPerStep: sizes.count > 1 ? chain.segments[0].tokensPerStep : nil)
+        for (index, var segment) in chain.segments.enumerated() {
+            if sizes.count > 1 {
+                if index > 0 { count.goOn(from: segment.firstStep ?? 0, with: segment.tokensPerStep) }
+                for at in segment.steps.indices { segment.steps[at].tokens = count.tokens(at: segment.steps[at].step) }
+                for at in segment.evals.indices { segment.evals[at].tokens = count.tokens(at: segment.evals[at].step) }
+            }
             if index > 0, let begins = segment.firstStep {
                 while let last = steps.last, last.step >= begins { steps.removeLast() }
                 while let last = evals.last, last.step >= begins, segment.evals.first.map({ $0.step <= last.step }) ?? false {
@@ -82,5 +91,24 @@ enum RunAssembly {
             incidents += segment.incidents
         }
         return (steps, evals, incidents)
+    }
+}
+
+/// Counts a run's tokens over resumes that change the tokens of a step.
+private struct TokenCount {
+    /// nil as long as they are not known.
+    var tokensPerStep: Double?
+    private var step = 0
+    private var tokens = 0.0
+
+    init(tokensPerStep: Double?) { self.tokensPerStep = tokensPerStep }
+
+    func tokens(at step: Int) -> Double? { tokensPerStep.map { max(0, tokens + Double(step - self.step) * $0) } }
+
+    /// - Parameter size: the tokens of a step from here on; nil: as before.
+    mutating func goOn(from step: Int, with size: Double?) {
+        guard let before = tokens(at: step) else { return }
+        (self.step, tokens) = (step, before)
+        tokensPerStep = size ?? tokensPerStep
     }
 }
