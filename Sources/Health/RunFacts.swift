@@ -111,13 +111,15 @@ public struct RunIncident: Sendable, Equatable {
         case warning
         /// The run was stopped by the user.
         case interrupted
+        /// The run ended with an error of its own.
+        case failed
     }
 
     /// Decides which rules look at it.
     public var kind: Kind
     /// The last step before it; nil before the first.
     public var step: Int?
-    /// The line that says it, for people.
+    /// The line or reason that says it, for people.
     public var detail: String
 
     /// `detail` is the log's own words or its line number.
@@ -212,12 +214,12 @@ public struct DeviceFacts: Sendable, Equatable {
     public var printedPeakTflops: Double?
     /// Its name, for the sentence that explains the denominator.
     public var printedPeakName: String?
-    /// The most that a step logged, bytes; only Apus's logs have it.
+    /// Bytes; only Apus's logs have it: on a card what the newest start planned there, else the most that a step logged.
     public var memoryUsedBytes: Double?
-
-    /// Nothing is known yet.
     /// Whether `memoryUsedBytes` is memory of the machine, which is none of a card's.
     public var isHostMemory = false
+
+    /// Nothing is known yet.
     public init() {}
 }
 

@@ -133,6 +133,35 @@ import Testing
         #expect(facts.steps.map(\.tokens) == (1...200).map { Double(seen($0)) })
     }
 
+    // MARK: Failures
+
+    private func failure(_ step: Int) throws -> String {
+        var event = RunEvent(.end, step: step)
+        event.message = "failed"
+        event.code = "cannot write 'checkpoints': the disk is full"
+        return try line(event)
+    }
+
+    @Test func aRunThatFailedSaysSoAndWhy() throws {
+        let facts = try load(steps(1...200) + [failure(200)])
+        #expect(facts.incidents.map(\.kind.rawValue) == ["failed"])
+        let report = HealthReport.make(facts: facts)
+        #expect(report.status("schedule-end") == .warn)
+        #expect(text(report, "schedule-end").contains("the disk is full"))
+        #expect(text(report, "interruptions").contains("the disk is full"))
+        #expect(report.checks.first { $0.id == "interruptions" }?.value == 1)
+        #expect(report.verdict == .watch)
+    }
+
+    /// What a resume made good is remembered, but the run goes on.
+    @Test func aFailedRunThatWasResumedIsUnderWay() throws {
+        let facts = try load(steps(1...200) + [failure(200), line(RunEvent(.resume, step: 200))] + steps(201...201))
+        let report = HealthReport.make(facts: facts)
+        #expect(report.status("schedule-end") == .info)
+        #expect(report.checks.first { $0.id == "interruptions" }?.value == 1)
+        #expect(text(report, "interruptions").contains("the disk is full"))
+    }
+
     // MARK: Hostile numbers
 
     @Test(arguments: [Int.max, 1_000_000_000_000_000, -1, Int.min])

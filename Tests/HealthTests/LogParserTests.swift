@@ -153,6 +153,33 @@ import Testing
         #expect(facts.notes.map(\.key) == ["note.resumed"])
     }
 
+    @Test func tokensOfARunThatWasResumedWithAnotherBatch() throws {
+        let text =
+            "tokens per iteration will be: 1,000\n" + steps(stride(from: 0, through: 1000, by: 10))
+            + "tokens per iteration will be: 3,000\nResuming training from out\n"
+            + steps(stride(from: 900, through: 2000, by: 10)) + "step 2000: train loss 8.0, val loss 8.1\n"
+        let facts = try parse(text)
+        #expect(facts.config.tokensPerStep?.value == 3000)
+        #expect(facts.steps.first { $0.step == 500 }?.tokens == 500_000)
+        #expect(facts.steps.first { $0.step == 900 }?.tokens == 900_000)
+        #expect(facts.steps.last?.tokens == 4_200_000.0)
+        #expect(facts.evals.last?.tokens == 4_200_000.0)
+    }
+
+    /// What a resume made good is remembered, but the run goes on.
+    @Test func aCrashedRunThatWasResumedIsUnderWay() throws {
+        let head = "learning_rate = 1e-3\nmax_iters = 2000\nlr_decay_iters = 2000\nwarmup_iters = 100\n"
+        let crash = "Traceback (most recent call last):\nRuntimeError: lost the disk\n"
+        let crashed = head + steps(stride(from: 0, through: 1000, by: 1)) + crash
+        let broken = HealthReport.make(facts: try parse(crashed)).checks.first { $0.id == "schedule-end" }
+        #expect(broken?.status == .warn)
+        #expect(broken.map { Catalogue.english.text($0.why) }?.contains("lost the disk") == true)
+        let resumed = try parse(crashed + "Resuming training from out\n" + steps(stride(from: 1000, through: 1001, by: 1)))
+        let report = HealthReport.make(facts: resumed)
+        #expect(report.status("schedule-end") == .info)
+        #expect(report.checks.first { $0.id == "interruptions" }?.value == 1)
+    }
+
     @Test func aRunThatFallsBackWithoutAHead() throws {
         let text = steps(stride(from: 0, through: 1000, by: 10)) + steps(stride(from: 800, through: 1500, by: 10), from: 10.2)
         let facts = try parse(text)

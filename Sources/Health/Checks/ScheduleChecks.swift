@@ -9,7 +9,7 @@ extension HealthRule {
         context, rule in
         guard let schedule = context.schedule else { return rule.needs("schedule") }
         let end = schedule.decayEnd, total = schedule.total, last = context.lastStep
-        let arguments: [String: MessageArgument] = [
+        var arguments: [String: MessageArgument] = [
             "decay": .integer(end), "total": .integer(total), "last": .integer(last),
             "share": .number(schedule.rate(min(last, total)) / schedule.peak, .percent(0)),
             "line": .command("lr_decay_iters = \(total)"),
@@ -36,13 +36,17 @@ extension HealthRule {
         }
         if Double(last) < 0.98 * Double(total) {
             // A log that ends in the middle is a run under way, unless it says that it broke off.
-            let broke = context.facts.incidents.contains {
-                [.traceback, .outOfMemory, .interrupted].contains($0.kind) && ($0.step ?? 0) >= last - 1
+            let value = Double(last) / Double(max(total, 1)), range = ExpectedRange(0.98, nil)
+            guard let stop = context.facts.lastStop, (stop.step ?? 0) >= last - 1 else {
+                return rule.finding(.info, "under-way", arguments, value: value, expected: range)
             }
+            // The user knows why a run was interrupted; why it failed only its own words tell.
+            let isToldWhy = stop.kind != .interrupted && !stop.detail.isEmpty
+            arguments["why"] = .text(String(stop.detail.prefix(250)))
+            let key = isToldWhy ? "failed" : "stopped"
             return rule.finding(
-                broke ? .warn : .info, broke ? "stopped" : "under-way", arguments, value: Double(last) / Double(max(total, 1)),
-                expected: ExpectedRange(0.98, nil), advice: broke ? Message("schedule-end.advice-stopped") : nil,
-                reason: broke ? Reason(.label("schedule"), Message("schedule-end.stopped", arguments), weight: 60) : nil)
+                .warn, key, arguments, value: value, expected: range, advice: Message("schedule-end.advice-" + key),
+                reason: Reason(.label("schedule"), Message("schedule-end." + key, arguments), weight: 60))
         }
         return rule.finding(.pass, "pass", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1))
     }
@@ -95,5 +99,13 @@ extension HealthRule {
                 nats: 0.02, reason: Reason(.label("schedule"), Message("warmup.long", arguments), weight: 40))
         }
         return rule.finding(.pass, "pass", arguments, value: Double(warmup.value), expected: range, unit: "steps")
+    }
+}
+
+extension RunFacts {
+    /// What the run broke off with; nil when it never did, or a resume went on from there.
+    var lastStop: RunIncident? {
+        let kinds: Set<RunIncident.Kind> = [.traceback, .outOfMemory, .interrupted, .failed]
+        return incidents.last { kinds.contains($0.kind) || $0.kind == .resume }.flatMap { $0.kind == .resume ? nil : $0 }
     }
 }

@@ -47,14 +47,15 @@ extension HealthRule {
 
     /// Crashes and interruptions that the log tells of.
     static let interruptions = HealthRule("interruptions", source: "the log's own lines") { context, rule in
-        let incidents = context.facts.incidents.filter { [.traceback, .outOfMemory, .rollback].contains($0.kind) }
+        let incidents = context.facts.incidents.filter { [.traceback, .outOfMemory, .failed, .rollback].contains($0.kind) }
         guard let last = incidents.last else { return rule.finding(.pass, "pass", value: 0, expected: ExpectedRange(0, 0)) }
         let memory = incidents.contains { $0.kind == .outOfMemory }
         let isRollback = incidents.allSatisfy { $0.kind == .rollback }
         return rule.finding(
             .info, memory ? "memory" : isRollback ? "rollback" : "some",
             [
-                "count": .integer(incidents.count), "last": .text(String(last.detail.prefix(isRollback ? 250 : 100))),
+                "count": .integer(incidents.count),
+                "last": .text(String(last.detail.prefix(last.kind == .traceback ? 100 : 250))),
                 "step": .integer(last.step ?? 0),
             ],
             value: Double(incidents.count), expected: ExpectedRange(0, 0),

@@ -22,6 +22,9 @@ enum ApusRun {
         facts.samples = samples
         facts.device.isHostMemory = config.device == "cpu"
         facts.dataset = dataset(record: record, manifest: manifest)
+        // Failures that a resume went on from are no longer among the events that stand; they come first.
+        let failures = metrics.lines.filter(isFailure)
+        for event in failures.prefix(failures.count - metrics.events.count(where: isFailure)) { add(event, to: &facts) }
         for event in metrics.events { add(event, to: &facts) }
         if metrics.unreadable > 0 {
             facts.notes.append(Message("note.unreadable-lines", ["count": .integer(metrics.unreadable)]))
@@ -100,10 +103,16 @@ enum ApusRun {
         case .end:
             if event.message?.hasPrefix("interrupted") == true {
                 facts.incidents.append(RunIncident(.interrupted, step: event.step, detail: ""))
+            } else if isFailure(event) {
+                let reason = event.code ?? ""
+                let memory = reason.contains("ran out of memory")
+                facts.incidents.append(RunIncident(memory ? .outOfMemory : .failed, step: event.step, detail: reason))
             }
         case .checkpoint: break
         }
     }
+
+    private static func isFailure(_ event: RunEvent) -> Bool { event.event == .end && event.message == "failed" }
 
     /// A start or resume: the device, and what the run planned to take of a card's memory.
     private static func begin(_ event: RunEvent, in facts: inout RunFacts) {

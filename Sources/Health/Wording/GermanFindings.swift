@@ -121,6 +121,8 @@ extension Catalogue {
             "Das Absenken endet bei Schritt {decay} von {total}: Die letzten {wasted} des Laufs bewegen das Modell wenig.",
         "schedule-end.under-way": "Die Aufzeichnung endet bei Schritt {last} von {total}.",
         "schedule-end.stopped": "Der Lauf brach bei Schritt {last} von {total} ab, die Lernrate bei {share} ihres Höchstwerts.",
+        "schedule-end.failed":
+            "Der Lauf brach bei Schritt {last} von {total} ab, die Lernrate bei {share} ihres Höchstwerts: {why}",
         "final-rate.pass": "Die Lernrate endete bei {share} ihres Höchstwerts.",
         "final-rate.high": "Die Lernrate endete bei {share} ihres Höchstwerts: Ein Absenken brächte 0,07 bis 0,16 Nats.",
         "final-rate.under-way": "Die Lernrate steht bei {share} ihres Höchstwerts.",
@@ -257,6 +259,8 @@ extension Catalogue {
         "schedule-end.advice-late": "Setzen Sie {line}, damit das Absenken mit dem Lauf endet.",
         "schedule-end.advice-early": "Setzen Sie {line}, oder beenden Sie den Lauf, wo das Absenken endet.",
         "schedule-end.advice-stopped": "Setzen Sie den Lauf vom letzten Checkpoint aus fort.",
+        "schedule-end.advice-failed":
+            "Beheben Sie, woran er abbrach, und setzen Sie den Lauf dann vom letzten Checkpoint aus fort.",
         "final-rate.advice":
             """
         Trainieren Sie vom letzten Checkpoint aus weiter, mit einer Lernrate, die über ein Fünftel der Schritte auf nichts \
