@@ -194,7 +194,9 @@ struct TrainCommand: ParsableCommand {
             trainer.initialize()
         } else {
             // The run ended before its first checkpoint.
-            try trainer.weights.load(try StartingModel.open(setup.config.initFrom, blockSize: setup.config.blockSize))
+            try trainer.weights.load(
+                try StartingModel.open(
+                    setup.config.initFrom, blockSize: setup.config.blockSize, nHead: setup.config.nHead))
         }
         var event = RunEvent(.resume, step: trainer.step)
         event.path = resumption.checkpoint?.info.name

@@ -21,7 +21,6 @@ import Testing
 
     @Test(arguments: [
         (["--data", "typo"], "typo"), (["--device", "cuda"], "cuda"), (["--min-lr", "1"], "min_lr"),
-        (["--batch-size", "100000000", "--max-iters", "40"], "memory"),
         (["--max-iters", "5"], "the run has made 20 updates"), (["--n-layer", "3"], "--n-layer is 3"),
     ]) func aRefusedResumeLeavesTheRunAsItWas(_ options: [String], _ sentence: String) throws {
         let folder = try Self.started()
