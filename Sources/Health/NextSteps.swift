@@ -6,9 +6,11 @@ enum NextSteps {
         verdict: Verdict, checks: [Check], forecast: [HealthReport.Scenario], context: RunContext
     ) -> [HealthReport.NextStep] {
         var steps: [HealthReport.NextStep] = []
-        // What is broken or suspect comes before any plan.
+        // What is broken or suspect comes before any plan, as does a run that never trained at its rate.
+        let first = ["warmup.outlasts", "schedule-end.late-warmup"]
         let urgent = VerdictRule.weighty(checks).filter { check in
-            check.advice != nil && (check.status == .fail || check.id == "documents" || forecast.isEmpty)
+            check.advice != nil
+                && (check.status == .fail || check.id == "documents" || forecast.isEmpty || first.contains(check.why.key))
         }
         for check in urgent.prefix(2) {
             guard let advice = check.advice else { continue }

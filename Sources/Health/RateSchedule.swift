@@ -22,6 +22,9 @@ public struct RateSchedule: Sendable, Equatable {
     /// Whether the logged rates had another peak than the configuration names, as after a resume with another rate.
     public var isChanged = false
 
+    /// Whether the configuration tells the rates, and not the record alone.
+    var isFormula: Bool { table.isEmpty }
+
     public static func == (a: RateSchedule, b: RateSchedule) -> Bool {
         a.kind == b.kind && a.peak == b.peak && a.minimum == b.minimum && a.warmup == b.warmup && a.decayEnd == b.decayEnd
             && a.cooldown == b.cooldown && a.total == b.total && a.isChanged == b.isChanged

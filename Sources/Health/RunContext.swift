@@ -31,7 +31,7 @@ public struct RunContext: Sendable {
     public let finalTrain: Double?
     /// Nats per token, of `lastEval`.
     public let finalVal: Double?
-    /// The last rate as a share of the peak; nil when unknown.
+    /// The last rate as a share of the peak that the schedule rises to; nil when unknown.
     public let finalRateShare: Double?
     /// nil when the record has neither speed, step times nor MFU.
     public let throughput: HealthReport.Throughput?
@@ -118,7 +118,9 @@ public struct RunContext: Sendable {
         return hours(Double(plannedSteps - lastStep) * tokensPerStep)
     }
     /// Whether the learning rate has come down, so that the last loss is an end point.
-    public var isDecayed: Bool? { finalRateShare.map { $0 <= 0.16 } }
+    public var isDecayed: Bool? { finalRateShare.map { $0 <= 0.16 && !isWarmingUp } }
+    /// Whether the record ends before the rate has risen to its peak, so that a small last rate is none that came down.
+    var isWarmingUp: Bool { schedule.map { $0.isFormula && $0.warmup > 0 && lastStep <= $0.warmup } ?? false }
     /// The loss to judge: validation, or training where the log has no validation.
     public var finalLoss: Double? { finalVal ?? finalTrain }
     /// How often the training tokens were read; nil when either count is unknown.
@@ -163,9 +165,12 @@ public struct RunContext: Sendable {
 
     private static func rateShare(_ facts: RunFacts, _ schedule: RateSchedule?, _ last: Int) -> Double? {
         let logged = facts.steps.compactMap { point in point.lr.map { (point.step, $0) } }
-        if let end = logged.last, end.0 >= last - max(50, last / 50), let peak = RateSchedule.peak(of: logged.map(\.1)), peak > 0
-        {
-            return end.1 / peak
+        // A schedule that is known tells the rate better than one logged well before the end.
+        let slack = schedule.map(\.isFormula) ?? false ? min(max(50, last / 50), last / 10 + 1) : max(50, last / 50)
+        if let end = logged.last, end.0 >= last - slack, let highest = RateSchedule.peak(of: logged.map(\.1)) {
+            // A run that ended in its warm-up has not seen the peak.
+            let peak = max(highest, schedule.map { $0.isFormula ? $0.peak : 0 } ?? 0)
+            if peak > 0 { return end.1 / peak }
         }
         if let schedule { return schedule.rate(last) / schedule.peak }
         return nil

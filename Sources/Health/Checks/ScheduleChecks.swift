@@ -12,10 +12,12 @@ extension HealthRule {
         var arguments: [String: MessageArgument] = [
             "decay": .integer(end), "total": .integer(total), "last": .integer(last),
             "share": .number(schedule.rate(min(last, total)) / schedule.peak, .percent(0)),
-            "line": .command("lr_decay_iters = \(total)"),
+            "line": .command("lr_decay_iters = \(total)"), "warmup": .integer(schedule.warmup),
             "wasted": .number(1 - Double(end) / Double(max(total, 1)), .percent(0)),
         ]
         let ratio = Double(end) / Double(max(total, 1))
+        // A rate that is still rising at the end does not fall; the rule on the warm-up warns of that.
+        let isAllWarmup = schedule.isFormula && schedule.warmup > 0 && schedule.warmup >= total
         if schedule.kind == .constant {
             return rule.finding(
                 .warn, "constant", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1),
@@ -23,10 +25,14 @@ extension HealthRule {
                 nats: 0.1, reason: Reason(.label("schedule"), Message("schedule-end.constant", arguments), weight: 50))
         }
         if ratio > 1.1 {
+            let key = isAllWarmup ? "late-warmup" : "late"
             return rule.finding(
-                .warn, "late", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1),
+                .warn, key, arguments, value: ratio, expected: ExpectedRange(0.9, 1.1),
                 advice: Message("schedule-end.advice-late", arguments),
-                nats: 0.1, reason: Reason(.label("schedule"), Message("schedule-end.late", arguments), weight: 68))
+                nats: 0.1, reason: Reason(.label("schedule"), Message("schedule-end." + key, arguments), weight: 68))
+        }
+        if isAllWarmup {
+            return rule.finding(.info, "all-warmup", arguments, value: ratio, expected: ExpectedRange(0.9, 1.1))
         }
         if ratio < 0.85 {
             return rule.finding(
@@ -60,6 +66,8 @@ extension HealthRule {
         if context.isUnderWay { return rule.finding(.info, "under-way", ["share": .number(share, .percent(0))], value: share) }
         let range = ExpectedRange(0, 0.1)
         let arguments: [String: MessageArgument] = ["share": .number(share, .percent(0))]
+        // No decay would mend that: the rule on the warm-up says what does.
+        if context.isWarmingUp { return rule.finding(.info, "rising", arguments, value: share, expected: range) }
         if share > 0.16 {
             // The rule on the schedule's end has said it when that is the reason.
             return rule.finding(
@@ -80,7 +88,7 @@ extension HealthRule {
         let share = Double(warmup.value) / Double(max(total, 1))
         let arguments: [String: MessageArgument] = [
             "steps": .integer(warmup.value), "share": .number(share, .percent(1)),
-            "suggestion": .command("warmup_iters = \(max(20, min(1000, total / 20)))"),
+            "total": .integer(total), "suggestion": .command("warmup_iters = \(suggestedWarmup(total))"),
         ]
         // In steps, as the value: at least 20, or 1 % of a short run, and at most a tenth of the run.
         let least = min(20, max(total / 100, 1))
@@ -92,6 +100,12 @@ extension HealthRule {
                 advice: Message("warmup.advice-none", arguments), nats: 0.02,
                 reason: Reason(.label("schedule"), Message("warmup.none", arguments), weight: 52))
         }
+        if warmup.value >= total, total > 0 {
+            return rule.finding(
+                .warn, "outlasts", arguments, value: Double(warmup.value), expected: range, unit: "steps",
+                advice: Message("warmup.advice-outlasts", arguments), nats: 0.1,
+                reason: Reason(.label("schedule"), Message("warmup.outlasts", arguments), weight: 70))
+        }
         if share > 0.25 {
             return rule.finding(
                 .warn, "long", arguments, value: Double(warmup.value), expected: range, unit: "steps",
@@ -100,6 +114,9 @@ extension HealthRule {
         }
         return rule.finding(.pass, "pass", arguments, value: Double(warmup.value), expected: range, unit: "steps")
     }
+
+    /// A twentieth of the run, 20 to 1000 updates, and never more than a tenth of a short one.
+    private static func suggestedWarmup(_ total: Int) -> Int { max(1, min(max(20, min(1000, total / 20)), total / 10)) }
 }
 
 extension RunFacts {

@@ -75,15 +75,20 @@ extension Catalogue {
         "schedule-end.constant": "The rate never comes down: a decay at the end would gain 0.07 to 0.16 nats.",
         "schedule-end.late":
             "The decay is planned to step {decay} but the run ends at {total}: the rate only falls to {share} of its peak.",
+        "schedule-end.late-warmup":
+            "The decay is planned to step {decay} but the run ends at {total}, within its warm-up of {warmup} steps: the rate never falls.",
+        "schedule-end.all-warmup": "The run ends at step {total}, within its warm-up of {warmup} steps: there is no decay.",
         "schedule-end.early": "The decay ends at step {decay} of {total}: the last {wasted} of the run move the model little.",
         "schedule-end.under-way": "The record ends at step {last} of {total}.",
         "schedule-end.stopped": "The run broke off at step {last} of {total}, its rate at {share} of the peak.",
         "schedule-end.failed": "The run broke off at step {last} of {total}, its rate at {share} of the peak: {why}",
         "final-rate.pass": "The rate ended at {share} of its peak.",
         "final-rate.high": "The rate ended at {share} of its peak: a decay would gain 0.07 to 0.16 nats.",
+        "final-rate.rising": "The rate had risen to {share} of its peak when the run ended in its warm-up.",
         "final-rate.under-way": "The rate is at {share} of its peak.",
         "warmup.pass": "{steps} steps.",
         "warmup.none": "{steps#One step|% steps} of warm-up before a full rate: Adam's first steps are blind.",
+        "warmup.outlasts": "The warm-up of {steps} steps outlasts the run of {total}: the rate never reaches its peak.",
         "warmup.long": "The warm-up takes {share} of the run.",
         "init-loss.pass": "{loss}; ln {vocabulary} is {expected}.",
         "init-loss.modern":
@@ -182,6 +187,7 @@ extension Catalogue {
         "schedule-end.advice-failed": "Mend what it broke off for, then resume the run from its last checkpoint.",
         "final-rate.advice": "Continue from the last checkpoint with a rate that decays to nothing over a fifth of the steps.",
         "warmup.advice-none": "Set {suggestion}.",
+        "warmup.advice-outlasts": "Set {suggestion}, so that the rate reaches its peak within the run.",
         "warmup.advice-long": "Set {suggestion}.",
         "init-loss.advice-low":
             "Compare vocab_size with the tokenizer that made the data; about {implied} entries would explain the loss.",

@@ -117,6 +117,13 @@ extension Catalogue {
         Das Absenken ist bis Schritt {decay} geplant, der Lauf endet aber bei {total}: Die Lernrate fällt nur auf {share} \
         ihres Höchstwerts.
         """,
+        "schedule-end.late-warmup":
+            """
+        Das Absenken ist bis Schritt {decay} geplant, der Lauf endet bei {total}, noch im Aufwärmen von {warmup} Schritten: \
+        Die Lernrate sinkt nie.
+        """,
+        "schedule-end.all-warmup":
+            "Der Lauf endet bei Schritt {total}, noch im Aufwärmen von {warmup} Schritten: Es gibt kein Absenken.",
         "schedule-end.early":
             "Das Absenken endet bei Schritt {decay} von {total}: Die letzten {wasted} des Laufs bewegen das Modell wenig.",
         "schedule-end.under-way": "Die Aufzeichnung endet bei Schritt {last} von {total}.",
@@ -125,9 +132,13 @@ extension Catalogue {
             "Der Lauf brach bei Schritt {last} von {total} ab, die Lernrate bei {share} ihres Höchstwerts: {why}",
         "final-rate.pass": "Die Lernrate endete bei {share} ihres Höchstwerts.",
         "final-rate.high": "Die Lernrate endete bei {share} ihres Höchstwerts: Ein Absenken brächte 0,07 bis 0,16 Nats.",
+        "final-rate.rising":
+            "Die Lernrate war auf {share} ihres Höchstwerts gestiegen, als der Lauf im Aufwärmen endete.",
         "final-rate.under-way": "Die Lernrate steht bei {share} ihres Höchstwerts.",
         "warmup.pass": "{steps} Schritte.",
         "warmup.none": "{steps#Ein Schritt|% Schritte} Aufwärmen vor der vollen Lernrate: Adams erste Schritte sind blind.",
+        "warmup.outlasts":
+            "Das Aufwärmen von {steps} Schritten ist länger als der Lauf von {total}: Die Lernrate erreicht ihren Höchstwert nie.",
         "warmup.long": "Das Aufwärmen nimmt {share} des Laufs ein.",
         "init-loss.pass": "{loss}; ln {vocabulary} ist {expected}.",
         "init-loss.modern":
@@ -267,6 +278,7 @@ extension Catalogue {
         sinkt.
         """,
         "warmup.advice-none": "Setzen Sie {suggestion}.",
+        "warmup.advice-outlasts": "Setzen Sie {suggestion}, damit die Lernrate ihren Höchstwert im Lauf erreicht.",
         "warmup.advice-long": "Setzen Sie {suggestion}.",
         "init-loss.advice-low":
             """
