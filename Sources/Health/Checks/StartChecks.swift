@@ -25,7 +25,9 @@ extension HealthRule {
             "implied": .number(exp(min(loss, 20)), .short),
         ]
         func finding(_ status: CheckStatus, _ key: String, _ confidence: Confidence, reason: Bool = false) -> Check {
-            rule.finding(
+            // A size that nobody named cannot be contradicted, but no vocabulary is so large that training starts at 17.5.
+            if vocabulary.origin == .assumed, status == .warn || status == .fail, loss <= 17.5 { return rule.needs("vocabulary") }
+            return rule.finding(
                 status, key, arguments, value: loss, expected: range, unit: "nats", confidence: confidence,
                 advice: status == .pass || status == .info ? nil : Message("init-loss.advice-" + key, arguments),
                 reason: reason ? Reason(.label("start"), Message("init-loss." + key, arguments), weight: 62) : nil)

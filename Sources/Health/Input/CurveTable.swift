@@ -8,7 +8,10 @@ import RunLog
 /// "schedule: peak 6e-4, warm-up 700, total 19560, cosine". Rows that have a step and a rate but no loss are the rest of the
 /// schedule.
 enum CurveTable {
-    private enum Column { case step, tokens, lr, trainLoss, valLoss, gradNorm, stepMs, tokensPerSecond, mfu, ignored }
+    /// `evalTrainLoss`: a table with an update's `loss` beside it means an evaluation of the training split by `train_loss`.
+    private enum Column {
+        case step, tokens, lr, trainLoss, evalTrainLoss, valLoss, gradNorm, stepMs, tokensPerSecond, mfu, ignored
+    }
 
     private static let names: [String: Column] = [
         "step": .step, "steps": .step, "iter": .step, "iteration": .step, "global_step": .step, "_step": .step,
@@ -27,6 +30,12 @@ enum CurveTable {
     static func isHeader(_ line: String) -> Bool {
         let columns = cells(line).map { names[$0.lowercased()] ?? .ignored }
         return columns.contains { $0 == .step || $0 == .tokens } && columns.contains { $0 == .trainLoss || $0 == .valLoss }
+    }
+
+    private static func columns(_ header: String) -> [Column] {
+        let words = cells(header).map { $0.lowercased() }
+        let hasBoth = words.contains("loss") && words.contains("train_loss") && words.contains { names[$0] == .valLoss }
+        return words.map { hasBoth && $0 == "train_loss" ? .evalTrainLoss : names[$0] ?? .ignored }
     }
 
     private static func cells(_ line: String) -> [String] {
@@ -51,7 +60,7 @@ enum CurveTable {
             guard let known = columns else {
                 let line = cursor.line()
                 guard isHeader(line) else { return nil }
-                columns = cells(line).map { names[$0.lowercased()] ?? .ignored }
+                columns = Self.columns(line)
                 continue
             }
             if !row(&cursor, known, &facts) { unreadable += 1 }
@@ -61,6 +70,7 @@ enum CurveTable {
         facts.steps.sort { $0.step < $1.step }
         facts.evals.sort { $0.step < $1.step }
         facts.futureRates.sort { $0.step < $1.step }
+        addTrainingEvaluations(to: &facts)
         let last = max(facts.steps.last?.step ?? 0, facts.evals.last?.step ?? 0)
         facts.futureRates.removeAll { $0.step <= last }
         mapping.add("vocab_size", .integer(50304), .assumed)
@@ -76,6 +86,17 @@ enum CurveTable {
         facts.deriveRate()
         facts.fillTokens()
         return facts
+    }
+
+    /// Where each training loss stands beside a validation loss, both are evaluations. In a table of many updates and few
+    /// evaluations it is the loss of one batch, too noisy to be held against the validation's.
+    private static func addTrainingEvaluations(to facts: inout RunFacts) {
+        let evaluated = Set(facts.evals.map(\.step))
+        guard facts.steps.allSatisfy({ evaluated.contains($0.step) }) else { return }
+        let losses = Dictionary(facts.steps.map { ($0.step, $0.loss) }, uniquingKeysWith: { $1 })
+        for index in facts.evals.indices where facts.evals[index].trainLoss == nil {
+            facts.evals[index].trainLoss = losses[facts.evals[index].step] ?? nil
+        }
     }
 
     private static func row(_ cursor: inout LineCursor, _ columns: [Column], _ facts: inout RunFacts) -> Bool {
@@ -111,6 +132,7 @@ enum CurveTable {
         if let val {
             var point = EvalPoint(step: step)
             point.valLoss = val
+            point.trainLoss = columns.contains(.evalTrainLoss) ? value(.evalTrainLoss) : nil
             point.tokens = value(.tokens)
             facts.evals.append(point)
             // The rate belongs to the schedule even where no training loss stands beside it.

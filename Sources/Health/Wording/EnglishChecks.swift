@@ -73,7 +73,7 @@ extension Catalogue {
         "need.warmup": "The length of the warm-up is unknown; --config FILE or --warmup-iters tells.",
         "need.scratch": "The run did not start from scratch.",
         "need.first-loss": "The loss before the first update was not recorded.",
-        "need.vocabulary": "The size of the vocabulary is unknown.",
+        "need.vocabulary": "The size of the vocabulary is unknown; --vocab-size tells.",
         "need.unigram": "The entropy of the token frequencies is unknown; --data DIR tells.",
         "need.warmup-end": "This is told from step {step} on: when the warm-up is over, and not before 300 steps.",
         "need.more-points": "The record has too few points.",

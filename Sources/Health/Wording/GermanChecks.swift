@@ -94,7 +94,7 @@ extension Catalogue {
         "need.warmup": "Die Länge des Aufwärmens ist unbekannt; --config DATEI oder --warmup-iters sagt es.",
         "need.scratch": "Der Lauf begann nicht von Grund auf.",
         "need.first-loss": "Der Loss vor dem ersten Update wurde nicht aufgezeichnet.",
-        "need.vocabulary": "Die Größe des Vokabulars ist unbekannt.",
+        "need.vocabulary": "Die Größe des Vokabulars ist unbekannt; --vocab-size sagt sie.",
         "need.unigram": "Die Entropie der Tokenhäufigkeiten ist unbekannt; --data ORDNER sagt es.",
         "need.warmup-end": "Das lässt sich ab Schritt {step} sagen: nach dem Aufwärmen und nicht vor 300 Schritten.",
         "need.more-points": "Die Aufzeichnung hat zu wenige Punkte.",
