@@ -146,14 +146,17 @@ enum VerdictRule {
                 stable ? "headline.loss-high-stable" : "headline.loss-high",
                 ["gap": .number(loss.nats, loss.nats < 0.15 ? .fixed(2) : .fixed(1))])
         }
-        guard let first = found.first else { return Message("headline.watch-plain") }
+        // As the line of counts has them, so that the two agree.
+        let count = checks.count { $0.status == .warn || $0.status == .fail }
+        guard let first = found.first else { return Message("headline.watch-plain", ["count": .integer(count)]) }
         if ["train-val-gap", "validation-power", "resume-seams", "schedule-end", "documents"].contains(first.id),
             status(first.id) == .fail
         {
             return Message("headline." + first.id)
         }
         return Message(
-            verdict == .unhealthy ? "headline.unhealthy" : "headline.watch", ["what": .message(Message("check." + first.id))])
+            verdict == .unhealthy ? "headline.unhealthy" : count == 1 ? "headline.watch" : "headline.watch-several",
+            ["what": .message(Message("check." + first.id)), "count": .integer(count)])
     }
 
     /// At most four lines: the loss, then the weightiest findings.

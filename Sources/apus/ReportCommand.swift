@@ -73,7 +73,7 @@ struct ReportCommand: ParsableCommand {
         health.configPath = config
         health.dataPath = data
         let report = HealthReport.make(facts: facts, options: health)
-        let document = ReportDocument(report: report, facts: facts, ceilingFraction: Self.ceilingFraction(path))
+        let document = ReportDocument(report: report, facts: facts)
         if save { try saveAll(document, catalogue, into: path) }
         let text = try rendered(document, catalogue)
         guard let out else {
@@ -140,14 +140,6 @@ struct ReportCommand: ParsableCommand {
             Console.error(error.description)
             throw ExitCode(Failure.failed)
         }
-    }
-
-    /// Our runs log the share of the machine's own ceiling; the median tells the run's.
-    private static func ceilingFraction(_ path: String) -> Double? {
-        let folder = RunFolder(path)
-        guard folder.exists, let metrics = try? folder.readMetrics() else { return nil }
-        let shares = metrics.events.compactMap(\.ceilingFraction).filter { $0.isFinite && $0 > 0 }.sorted()
-        return shares.isEmpty ? nil : shares[shares.count / 2]
     }
 
     // MARK: Output

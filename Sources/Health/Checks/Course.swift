@@ -9,6 +9,10 @@ extension HealthRule {
         let steps = facts.steps.filter { !($0.loss?.isFinite ?? true) || !($0.gradNorm?.isFinite ?? true) }.map(\.step)
         let evals = facts.evals.filter { !($0.valLoss?.isFinite ?? true) || !($0.trainLoss?.isFinite ?? true) }.map(\.step)
         let skips = facts.incidents.filter { $0.kind == .skip }.count
+        // A run in bfloat16 or float32 is not told to leave float16.
+        let isHalf = facts.config.dtype.map { $0.value == "float16" || $0.value == "fp16" }
+        let ending = isHalf == nil ? "-dtype" : isHalf == true ? "-fp16" : ""
+        let cure = Message("non-finite.advice" + ending)
         guard !facts.steps.isEmpty || !facts.evals.isEmpty else { return rule.needs("loss") }
         let bad = (steps + evals).sorted()
         guard let first = bad.first else {
@@ -19,7 +23,7 @@ extension HealthRule {
                 ]
                 return rule.finding(
                     .fail, "skipped-most", arguments, value: Double(skips), expected: ExpectedRange(0, 0),
-                    advice: Message("non-finite.advice"), nats: 3,
+                    advice: cure, nats: 3,
                     reason: Reason(.label("nan"), Message("non-finite.skipped-most", arguments), weight: 120))
             }
             if skips > 0 {
@@ -27,7 +31,7 @@ extension HealthRule {
                 return rule.finding(
                     many ? .warn : .info, "skipped", ["count": .integer(skips)], value: Double(skips),
                     expected: ExpectedRange(0, 0),
-                    advice: Message("non-finite.advice-fp16"),
+                    advice: cure,
                     reason: many
                         ? Reason(.label("nan"), Message("non-finite.skipped", ["count": .integer(skips)]), weight: 75) : nil)
             }
@@ -35,7 +39,6 @@ extension HealthRule {
         }
         let lastGood = max(context.losses.last?.step ?? 0, context.evals.last?.step ?? 0)
         let ended = (bad.last ?? 0) >= lastGood
-        let isHalf = facts.config.dtype.map { $0.value == "float16" || $0.value == "fp16" } ?? false
         let arguments: [String: MessageArgument] = [
             "step": .integer(first), "count": .integer(bad.count), "good": .integer(lastGood),
         ]
@@ -43,7 +46,7 @@ extension HealthRule {
         return rule.finding(
             ended || many ? .fail : .warn, ended ? "ended" : "some", arguments, value: Double(bad.count),
             expected: ExpectedRange(0, 0),
-            advice: Message(isHalf ? "non-finite.advice-fp16" : "non-finite.advice"), nats: ended ? 3 : 0.1,
+            advice: cure, nats: ended ? 3 : 0.1,
             reason: Reason(
                 .label("nan"), Message(ended ? "reason.non-finite-ended" : "non-finite.some", arguments), weight: ended ? 120 : 75
             ))
@@ -122,7 +125,7 @@ extension HealthRule {
     ) { context, rule in
         let warmup = context.schedule?.warmup ?? 0
         let norms = context.facts.steps.filter { $0.step > warmup }.compactMap(\.gradNorm).filter { $0.isFinite && $0 >= 0 }
-        guard norms.count >= 40 else { return rule.needs("grad-norm") }
+        guard norms.count >= 40 else { return rule.needsNorms(context, found: norms.count) }
         let tenth = max(5, norms.count / 10)
         let middleStart = norms.count * 3 / 10
         guard let end = Statistics.median(Array(norms.suffix(tenth))),
@@ -156,7 +159,7 @@ extension HealthRule {
         guard let clip = context.facts.config.gradClip?.value, clip > 0 else { return rule.needs("clip") }
         let warmup = max(context.schedule?.warmup ?? 0, context.lastStep / 20)
         let norms = context.facts.steps.filter { $0.step > warmup }.compactMap(\.gradNorm).filter(\.isFinite)
-        guard norms.count >= 40 else { return rule.needs("grad-norm") }
+        guard norms.count >= 40 else { return rule.needsNorms(context, found: norms.count) }
         let share = Double(norms.count { $0 > 1.5 * clip }) / Double(norms.count)
         let arguments: [String: MessageArgument] = ["share": .number(share, .percent(0)), "clip": .number(clip, .significant(2))]
         if share > 0.5 {
@@ -166,6 +169,14 @@ extension HealthRule {
                 reason: Reason(.label("gradient"), Message("clip-rate.often", arguments), weight: 44))
         }
         return rule.finding(.pass, "pass", arguments, value: share, expected: ExpectedRange(0, 0.5))
+    }
+}
+
+extension HealthRule {
+    /// Too few gradient norms are another thing than none.
+    fileprivate func needsNorms(_ context: RunContext, found: Int) -> Check {
+        context.facts.steps.contains { $0.gradNorm != nil }
+            ? needs("few-grad-norms", ["count": .integer(found)]) : needs("grad-norm")
     }
 }
 

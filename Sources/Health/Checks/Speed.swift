@@ -85,8 +85,13 @@ extension HealthRule {
         let total = pairs.reduce(0) { $0 + $1.1 }, waited = pairs.reduce(0) { $0 + $1.0 }
         guard pairs.count >= 10, total > 0 else { return rule.needs("data-times") }
         let share = waited / total
+        var arguments: [String: MessageArgument] = ["share": .number(share, .percent(0))]
+        // A wait that nobody notices is worth no advice, whatever its share.
+        if share > 0.05, waited < 1000 {
+            arguments["ms"] = .number(waited, .significant(2))
+            return rule.finding(.info, "short", arguments, value: share, expected: ExpectedRange(0, 0.05))
+        }
         let status: CheckStatus = share > 0.25 ? .fail : share > 0.05 ? .warn : .pass
-        let arguments: [String: MessageArgument] = ["share": .number(share, .percent(0))]
         return rule.finding(
             status, status == .pass ? "pass" : "waits", arguments, value: share, expected: ExpectedRange(0, 0.05),
             advice: status == .pass ? nil : Message("data-stalls.advice"),

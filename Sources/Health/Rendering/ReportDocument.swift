@@ -7,14 +7,14 @@ public struct ReportDocument: Sendable {
     public var report: HealthReport
     /// The record that the report was made from; gives the settings.
     public var facts: RunFacts
-    /// Share of this machine's measured matmul ceiling that the run reached; for runs that log it.
+    /// Share of this machine's measured matmul ceiling that the run reached: the one that the report's own check speaks of.
     public var ceilingFraction: Double?
 
     /// The facts must be those that the report was made from.
     public init(report: HealthReport, facts: RunFacts, ceilingFraction: Double? = nil) {
         self.report = report
         self.facts = facts
-        self.ceilingFraction = ceilingFraction
+        self.ceilingFraction = ceilingFraction ?? report.throughput?.ceilingFraction
     }
 
     /// One line of the run's settings.

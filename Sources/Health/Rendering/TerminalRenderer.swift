@@ -31,6 +31,7 @@ public struct TerminalRenderer: Sendable {
         let next = nextSteps(report)
         if !next.isEmpty { lines += [""] + next }
         if let speed = speed(report) { lines += [""] + speed }
+        lines += failures(report)
         let plot = TerminalPlot(columns: columns, style: style, catalogue: catalogue).lines(report)
         if !plot.isEmpty { lines += [""] + plot }
         lines += notes(report)
@@ -151,6 +152,26 @@ public struct TerminalRenderer: Sendable {
         let margin = head.count + 4
         return TerminalText.wrap(segments, width: columns - margin - 1, style: style).enumerated().map { index, line in
             (index == 0 ? " " + style.paint(head, .bold) + "   " : String(repeating: " ", count: margin)) + line
+        }
+    }
+
+    /// Failed checks that the letter has not spoken of: one about speed changes no verdict, but must not be found by `--all` alone.
+    private func failures(_ report: HealthReport) -> [String] {
+        let told = Set(report.reasons.map { catalogue.text($0.text) })
+        let failed = report.checks.filter { check in
+            check.status == .fail && !(check.reason.map { told.contains(catalogue.text($0.text)) } ?? false)
+        }
+        let head = text("status.fail")
+        let margin = head.count + 4
+        return failed.flatMap { check -> [String] in
+            var segments = [Catalogue.Segment(text: text("check." + check.id) + ": ", isCommand: false)]
+            segments += catalogue.segments(check.why)
+            if let advice = check.advice { segments += [.init(text: " ", isCommand: false)] + catalogue.segments(advice) }
+            return [""]
+                + TerminalText.wrap(segments, width: columns - margin - 1, style: style).enumerated().map { index, line in
+                    (index == 0 ? " " + style.paint(head, style.ink(.fail)) + "   " : String(repeating: " ", count: margin))
+                        + line
+                }
         }
     }
 

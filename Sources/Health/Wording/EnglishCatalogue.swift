@@ -34,7 +34,8 @@ extension Catalogue {
         "headline.documents": "The training data is cut into pieces.",
         "headline.unhealthy": "Something is wrong: {what}.",
         "headline.watch": "Mostly sound, with one thing to look at: {what}.",
-        "headline.watch-plain": "Mostly sound, with something to look at.",
+        "headline.watch-several": "Mostly sound, with {count} things to look at: first {what}.",
+        "headline.watch-plain": "Mostly sound, with {count#one thing|% things} to look at; --all lists what.",
 
         "label.number": "{value}", "label.data": "data", "label.lr": "lr", "label.size": "size", "label.batch": "batch",
         "label.schedule": "schedule", "label.leak": "leak", "label.overfit": "overfit", "label.split": "split",

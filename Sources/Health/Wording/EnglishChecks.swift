@@ -78,6 +78,8 @@ extension Catalogue {
         "need.warmup-end": "This is told from step {step} on: when the warm-up is over, and not before 300 steps.",
         "need.more-points": "The record has too few points.",
         "need.grad-norm": "Gradient norms were not recorded.",
+        "need.few-grad-norms":
+            "{count#One gradient norm was|% gradient norms were} recorded after the warm-up: too few, it takes 40.",
         "need.clip": "The clip value is unknown, or gradients were not clipped.",
         "need.seam-points": "There are too few points around the resume.",
         "need.samples": "The record holds no samples.",

@@ -150,6 +150,7 @@ extension Catalogue {
         "step-time.pass": "Median {median} ms, 95th percentile {p95} ms.",
         "step-time.uneven": "Median {median} ms, but one step in twenty takes {p95} ms or more.",
         "data-stalls.pass": "{share} of the time.",
+        "data-stalls.short": "{share} of the time, but only {ms} ms in all: too little to matter.",
         "data-stalls.waits": "Updates wait for data {share} of the time.",
         "throughput-drift.pass": "The speed held.",
         "throughput-drift.slower": "Steps became {drift} slower: heat, another program, or a filling memory.",
@@ -194,7 +195,9 @@ extension Catalogue {
         "init-loss.advice-high": "Compare the initialisation and vocab_size with the model that was meant.",
         "unigram.advice": "Check that inputs and targets belong together, then try a tenth of the learning rate.",
         "non-finite.advice":
-            "Go back to the last good checkpoint, halve the learning rate or lengthen the warm-up; use bfloat16 instead of float16.",
+            "Go back to the last good checkpoint, and halve the learning rate or lengthen the warm-up.",
+        "non-finite.advice-dtype":
+            "Go back to the last good checkpoint, and halve the learning rate or lengthen the warm-up; if it trains in float16, use bfloat16.",
         "non-finite.advice-fp16": "Use bfloat16, which does not overflow; with float16 keep the loss scaling on.",
         "divergence.advice":
             "Go back to a checkpoint before the rise and train on with a third of the learning rate, a longer warm-up and grad_clip 1.0.",

@@ -35,7 +35,8 @@ extension Catalogue {
         "headline.documents": "Die Trainingsdaten sind zerstückelt.",
         "headline.unhealthy": "Etwas stimmt nicht: {what}.",
         "headline.watch": "Im Ganzen gesund; eines sollte man ansehen: {what}.",
-        "headline.watch-plain": "Im Ganzen gesund; etwas sollte man ansehen.",
+        "headline.watch-several": "Im Ganzen gesund; {count} Dinge sollte man ansehen: zuerst {what}.",
+        "headline.watch-plain": "Im Ganzen gesund; {count#eines|% Dinge} sollte man ansehen; --all nennt sie.",
 
         "label.number": "{value}", "label.data": "Daten", "label.lr": "Lernrate", "label.size": "Größe", "label.batch": "Batch",
         "label.schedule": "Zeitplan", "label.leak": "Leck", "label.overfit": "auswendig", "label.split": "Teilung",

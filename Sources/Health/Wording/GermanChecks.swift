@@ -99,6 +99,8 @@ extension Catalogue {
         "need.warmup-end": "Das lässt sich ab Schritt {step} sagen: nach dem Aufwärmen und nicht vor 300 Schritten.",
         "need.more-points": "Die Aufzeichnung hat zu wenige Punkte.",
         "need.grad-norm": "Gradientennormen wurden nicht aufgezeichnet.",
+        "need.few-grad-norms":
+            "{count#Eine Gradientennorm wurde|% Gradientennormen wurden} nach dem Aufwärmen aufgezeichnet: zu wenige, es braucht 40.",
         "need.clip": "Die Begrenzung ist unbekannt, oder Gradienten wurden nicht begrenzt.",
         "need.seam-points": "Um die Fortsetzung herum gibt es zu wenige Punkte.",
         "need.samples": "Die Aufzeichnung enthält keine Textproben.",

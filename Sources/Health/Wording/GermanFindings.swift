@@ -225,6 +225,7 @@ extension Catalogue {
         "step-time.pass": "Median {median} ms, 95. Perzentil {p95} ms.",
         "step-time.uneven": "Median {median} ms, aber einer von zwanzig Schritten dauert {p95} ms oder länger.",
         "data-stalls.pass": "{share} der Zeit.",
+        "data-stalls.short": "{share} der Zeit, aber zusammen nur {ms} ms: zu wenig, um etwas auszumachen.",
         "data-stalls.waits": "Updates warten {share} der Zeit auf Daten.",
         "throughput-drift.pass": "Das Tempo hielt.",
         "throughput-drift.slower":
@@ -289,8 +290,12 @@ extension Catalogue {
         "unigram.advice": "Prüfen Sie, ob Eingaben und Ziele zusammengehören; versuchen Sie dann ein Zehntel der Lernrate.",
         "non-finite.advice":
             """
-        Kehren Sie zum letzten guten Checkpoint zurück, halbieren Sie die Lernrate oder verlängern Sie das Aufwärmen; \
-        verwenden Sie bfloat16 statt float16.
+        Kehren Sie zum letzten guten Checkpoint zurück, und halbieren Sie die Lernrate oder verlängern Sie das Aufwärmen.
+        """,
+        "non-finite.advice-dtype":
+            """
+        Kehren Sie zum letzten guten Checkpoint zurück, und halbieren Sie die Lernrate oder verlängern Sie das Aufwärmen; \
+        trainiert er in float16, verwenden Sie bfloat16.
         """,
         "non-finite.advice-fp16":
             "Verwenden Sie bfloat16, das nicht überläuft; mit float16 muss die Skalierung des Loss eingeschaltet bleiben.",
