@@ -62,6 +62,7 @@ struct ReportCommand: ParsableCommand {
     func run() throws {
         let (path, overrides) = try pathAndOverrides()
         let catalogue = try Catalogue.named(lang)
+        try ReportFacts.check(device: device, dataset: dataset, data: data)
         var options = InputOptions()
         options.device = device
         options.dataset = dataset
@@ -89,9 +90,7 @@ struct ReportCommand: ParsableCommand {
     /// The one path, and the configuration keys among the options.
     private func pathAndOverrides() throws -> (String, [String: ConfigValue]) {
         var paths: [String] = [], overrides: [String: ConfigValue] = [:]
-        let extra = [
-            "total_batch_size", "cooldown_iters", "optimizer", "architecture", "parameters", "train_tokens", "tokenizer",
-        ]
+        let extra = ReportFacts.keys
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("--"), argument.count > 2 else {
@@ -110,7 +109,7 @@ struct ReportCommand: ParsableCommand {
             guard let value = parts.count == 2 ? parts[1] : rest.popFirst(), !value.isEmpty else {
                 throw UsageError("--\(parts[0]) needs a value: --\(parts[0]) VALUE")
             }
-            overrides[key] = ConfigValue(typed: value)
+            overrides[key] = try ReportFacts.checked(ConfigValue(typed: value), key: key, option: "--" + parts[0])
         }
         guard let path = paths.first else {
             throw UsageError("nothing to report on: apus report PATH, a run folder or a log file")
