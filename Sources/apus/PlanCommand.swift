@@ -17,7 +17,8 @@ struct PlanCommand: ParsableCommand {
         discussion: """
             CONFIG and --KEY VALUE are those of `apus train`. --device names a graphics card ("RTX 4070", "A100"); without it the
             plan is for this machine's CPU, whose matrix rate is measured for a moment. With --hours the best models for that
-            budget are searched; without a CONFIG the best of them is planned.
+            budget are searched; without a CONFIG the best of them is planned. Where no model can be recommended for those
+            hours the reason and a time that would do are said, with exit code 1.
 
               apus plan config/fineweb-40m.toml --device "RTX 4070"
               apus plan --hours 10 --device "RTX 4070" --unique-tokens 0.75e9
@@ -68,8 +69,12 @@ struct PlanCommand: ParsableCommand {
         _ = try RunSetup.model(model)
         let planner = RunPlanner(try planDevice(request.config))
         let found = planner.search(request)
-        // Without sizes of one's own the best is the plan.
+        // Without sizes of one's own the best is the plan; where there is none, a model that nobody asked for is no answer.
         let hasOwn = !typed.files.isEmpty || !typed.given.isDisjoint(with: ["n_layer", "n_embd", "n_head", "max_iters"])
+        if hours != nil, found.isEmpty, !hasOwn {
+            Console.error(catalogue.withPageWords.text(planner.whyNothingWasFound(request)))
+            throw ExitCode(Failure.failed)
+        }
         var plan = hasOwn ? planner.plan(request) : found.first?.plan ?? planner.plan(request)
         plan.search = found
         if hours != nil, found.isEmpty { plan.notes.append(Message("plan.search.none")) }

@@ -42,6 +42,45 @@ extension RunPlanner {
         return found.sorted { ($0.plan.expectation.band?.mid ?? 99) < ($1.plan.expectation.band?.mid ?? 99) }
     }
 
+    /// Why `search` found nothing for the request's hours, with the nearest time that it finds something for.
+    ///
+    /// - Returns: a message of the catalogue's `plan.search.…`: too short, too long, or no model whatever the time.
+    /// - Complexity: up to about 60 searches.
+    public func whyNothingWasFound(_ request: PlanRequest) -> Message {
+        let hours = request.hours ?? 0
+        var arguments: [String: MessageArgument] = ["hours": .number(hours, .hours), "device": .text(device.name)]
+        guard let peak = device.peakFlops, peak > 0 else { return Message("plan.search.no-speed", arguments) }
+        func finds(_ hours: Double) -> Bool {
+            var other = request
+            other.hours = hours
+            return !search(other).isEmpty
+        }
+        // From a second of the fastest card to longer than anyone trains.
+        let shortest = 1e-4, longest = 1e6, factor = 1.5
+        let start = max(shortest, min(longest, hours))
+        var longer = start, shorter = start
+        while longer <= longest || shorter >= shortest {
+            if longer <= longest, finds(longer) {
+                arguments["enough"] = .number(Self.written(longer, .up), .hours)
+                return Message("plan.search.too-short", arguments)
+            }
+            if shorter >= shortest, finds(shorter) {
+                arguments["enough"] = .number(Self.written(shorter, .down), .hours)
+                return Message("plan.search.too-long", arguments)
+            }
+            longer *= factor
+            shorter /= factor
+        }
+        return Message("plan.search.no-model", arguments)
+    }
+
+    /// Hours as they are written, so that who gives the written time again is on the right side.
+    private static func written(_ hours: Double, _ rule: FloatingPointRoundingRule) -> Double {
+        let unit = hours < 0.95 ? 60.0 : hours < 99.95 ? 10 : 1
+        let rounded = (hours * unit).rounded(rule) / unit
+        return rounded > 0 ? rounded : hours
+    }
+
     /// Heads of 64; as many layers as heads, as in GPT-2's small models, and half as many more.
     static let shapes: [(layers: Int, width: Int)] = {
         var list: [(Int, Int)] = []

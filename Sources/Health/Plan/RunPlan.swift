@@ -101,6 +101,8 @@ public struct RunPlanner: Sendable {
         let shape = config.shape
         let tokens = config.maxIters > 0 ? Double(config.maxIters) * Double(config.tokensPerStep) : nil
         var expectation = Expectation.of(facts, tokens: tokens)
+        // The report's words for this name options that a plan does not have.
+        if tokens == nil, expectation.basis.key == "expected.no-tokens" { expectation.basis = Message("plan.no-length") }
         // So far outside the law's range its figure says nothing.
         if expectation.band != nil, expectation.sigma > Self.largestSigma {
             expectation.band = nil

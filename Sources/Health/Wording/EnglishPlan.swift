@@ -26,6 +26,23 @@ extension Catalogue {
         "plan.efficiency.cpu": "{share} of the matrix rate measured just now on this machine.",
         "plan.no-law":
             "{parameters} parameters and {tokens} tokens are too far from the runs that the law was fitted to: no loss is told.",
+        "plan.no-length": "max_iters is not set, so no loss can be told.",
+        "plan.search.too-short":
+            """
+        no model can be recommended for {hours} on {device}: it is too short for even the smallest to come near the runs \
+        that the law was fitted to; about {enough} would do (--hours)
+        """,
+        "plan.search.too-long":
+            """
+        no model can be recommended for {hours} on {device}: what fits into it would go far beyond the runs that the law \
+        was fitted to; up to about {enough} a model can be found (--hours)
+        """,
+        "plan.search.no-speed": "no model can be recommended: the speed of {device} at this dtype is unknown",
+        "plan.search.no-model":
+            """
+        no model can be recommended on {device}, whatever the hours: no reference tells what a model of this data, \
+        vocabulary and context reaches, or none fits into the memory
+        """,
         "plan.search.none":
             """
         No model can be recommended for these hours: all are too far from the runs that the law was fitted to, or do not \

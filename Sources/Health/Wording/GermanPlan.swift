@@ -37,6 +37,23 @@ extension Catalogue {
         {parameters} Parameter und {tokens} Tokens liegen zu weit von den Läufen entfernt, aus denen das Gesetz stammt: \
         Ein Loss wird nicht genannt.
         """,
+        "plan.no-length": "max_iters ist nicht gesetzt, daher lässt sich kein Loss nennen.",
+        "plan.search.too-short":
+            """
+        Für {hours} auf {device} lässt sich kein Modell empfehlen: Das ist so kurz, dass selbst das kleinste den Läufen des \
+        Gesetzes nicht nahe kommt; etwa {enough} würden reichen (--hours)
+        """,
+        "plan.search.too-long":
+            """
+        Für {hours} auf {device} lässt sich kein Modell empfehlen: Was darin möglich ist, liegt weit jenseits der Läufe des \
+        Gesetzes; bis etwa {enough} findet sich ein Modell (--hours)
+        """,
+        "plan.search.no-speed": "Es lässt sich kein Modell empfehlen: Das Tempo von {device} mit diesem dtype ist unbekannt",
+        "plan.search.no-model":
+            """
+        Auf {device} lässt sich kein Modell empfehlen, wie viele Stunden es auch sind: Kein Vergleich sagt, was ein Modell \
+        dieser Daten, dieses Vokabulars und dieses Kontexts erreicht, oder keines passt in den Speicher
+        """,
         "plan.search.none":
             """
         Für diese Stunden lässt sich kein Modell empfehlen: Alle liegen zu weit von den Läufen des Gesetzes entfernt oder \
