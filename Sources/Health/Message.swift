@@ -54,6 +54,8 @@ public enum NumberStyle: Sendable, Equatable {
     case rate
     /// Hours: one digit below 100, none above; minutes below one hour.
     case hours
+    /// A number of bytes with the unit that fits it: B, KiB, MiB, GiB, TiB.
+    case bytes
 }
 
 /// The templates of one language and its marks for numbers.

@@ -14,6 +14,7 @@ extension Catalogue {
         case .short: return short(value)
         case .percent(let digits): return fixed(value * 100, digits) + (language == "de" ? " %" : "%")
         case .rate: return rate(value)
+        case .bytes: return bytes(value)
         case .hours:
             if value > 0, value * 60 < 0.95 { return "< 1" + minuteUnit }
             if value < 0.95 { return fixed(value * 60, 0) + minuteUnit }
@@ -45,6 +46,17 @@ extension Catalogue {
         guard value != 0 else { return "0" }
         let magnitude = Int(log10(abs(value)).rounded(.down))
         return fixed(value, max(0, digits - 1 - magnitude))
+    }
+
+    /// Three digits of the largest unit that leaves no nought before the mark.
+    private func bytes(_ value: Double) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var index = 0, scaled = value
+        while index < units.count - 1, abs(scaled) >= 999.5 {
+            scaled /= 1024
+            index += 1
+        }
+        return (index == 0 ? fixed(scaled, 0) : significant(scaled, 3)) + " " + units[index]
     }
 
     private func short(_ value: Double) -> String {

@@ -62,7 +62,10 @@ struct ConvertCommand: ParsableCommand {
     @Option(name: .customLong("shard-tokens"), help: "A dataset's tokens in one of llm.c's shards, at most.")
     var shardTokens = LLMCShards.usualTokens
 
-    @Flag(help: "Print {\"path\":..,\"format\":..,\"dtype\":..,\"parameters\":..,\"bytes\":..,\"notes\":[..]}.")
+    @Flag(
+        help:
+            "Print {\"path\":..,\"format\":..,\"dtype\":..,\"parameters\":..,\"parameters_total\":..,\"bytes\":..,\"notes\":[..]}."
+    )
     var json = false
 
     @Flag(help: "Print nothing.")
@@ -156,11 +159,13 @@ struct ConvertCommand: ParsableCommand {
     private func show(
         _ result: ExportResult, _ export: ModelExport, _ format: ExportFormat, _ type: ExportDType, _ path: String
     ) {
-        let parameters = export.facts.parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        // nanoGPT's count, as `apus train` and `apus report` have it: everything but the position table.
+        let total = export.facts.parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        let parameters = total - export.facts.blockSize * export.facts.nEmbd
         if json {
             var object: [String: Any] = [
-                "path": path, "format": format.rawValue, "dtype": type.rawValue, "parameters": parameters, "bytes": result.bytes,
-                "notes": result.notes, "vocab_size": export.facts.vocabSize,
+                "path": path, "format": format.rawValue, "dtype": type.rawValue, "parameters": parameters,
+                "parameters_total": total, "bytes": result.bytes, "notes": result.notes, "vocab_size": export.facts.vocabSize,
             ]
             object["step"] = export.training.step
             object["tokenizer"] = export.tokenizer?.name

@@ -136,8 +136,9 @@ struct SampleCommand: ParsableCommand {
         }
         let seconds = (clock.now - started).seconds
         if !quiet {
+            let time = seconds < 10 ? Format.decimals(seconds, 1) + "s" : Format.duration(seconds)
             Console.note(
-                "\(made) tokens in \(Format.duration(seconds)), \(Format.decimals(Double(made) / max(seconds, 1e-9), 1)) tokens/s "
+                "\(made) token\(made == 1 ? "" : "s") in \(time), \(Format.decimals(Double(made) / max(seconds, 1e-9), 1)) tokens/s "
                     + "(\(loaded.description), \(backend.kernelName), \(dtype), seed \(seed))")
         }
         if StopSignal.isSet { throw ExitCode(Failure.interrupted) }

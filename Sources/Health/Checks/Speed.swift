@@ -164,12 +164,11 @@ extension HealthRule {
         guard let used = device.memoryUsedBytes, used > 0 else {
             return rule.needs(context.facts.source == .apus && !device.isHostMemory ? "card-memory" : "memory")
         }
-        if device.isHostMemory { return rule.needs("host-memory", ["used": .number(used / 1_073_741_824, .significant(2))]) }
+        if device.isHostMemory { return rule.needs("host-memory", ["used": .number(used, .bytes)]) }
         guard let total = context.throughput?.deviceMemoryBytes else { return rule.needs("device") }
         let share = used / total
         let arguments: [String: MessageArgument] = [
-            "used": .number(used / 1_073_741_824, .fixed(1)), "total": .number(total / 1_073_741_824, .integer),
-            "share": .number(share, .percent(0)),
+            "used": .number(used, .bytes), "total": .number(total, .bytes), "share": .number(share, .percent(0)),
         ]
         if share > 0.95 {
             return rule.finding(

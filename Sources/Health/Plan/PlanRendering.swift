@@ -79,9 +79,7 @@ private struct PlanWords {
     func callAsFunction(_ key: String, _ arguments: [String: MessageArgument] = [:]) -> String {
         catalogue.text(Message("plan." + key, arguments))
     }
-    func gib(_ bytes: Double) -> String {
-        catalogue.number(bytes / 1_073_741_824, bytes < 1e8 ? .significant(2) : .significant(3)) + " GiB"
-    }
+    func memory(_ bytes: Double) -> String { catalogue.number(bytes, .bytes) }
 }
 
 /// Sets the plan: what fits and what it costs first, then the details.
@@ -130,7 +128,7 @@ private struct PlanWriter {
             ] + (plan.tokensPerParameter.map { [word("ratio", ["ratio": .number($0, .significant(3))])] } ?? []))
         lines += row(
             word("memory"),
-            [plan.memory.parts.map { word("part." + $0.name) + " " + word.gib($0.bytes) }.joined(separator: " · ")])
+            [plan.memory.parts.map { word("part." + $0.name) + " " + word.memory($0.bytes) }.joined(separator: " · ")])
         lines += row(
             word("batch"),
             [
@@ -161,12 +159,16 @@ private struct PlanWriter {
     private func summary() -> String {
         var parts = [
             plan.availableBytes.map {
-                word("of-memory", ["need": .text(word.gib(plan.memory.total)), "have": .text(word.gib($0))])
+                word("of-memory", ["need": .text(word.memory(plan.memory.total)), "have": .text(word.memory($0))])
             }
-                ?? word.gib(plan.memory.total)
+                ?? word.memory(plan.memory.total)
         ]
-        if let hours = plan.hours { parts.append(word("time", ["hours": .number(hours, .hours)])) }
-        if let energy = plan.kilowattHours { parts.append(word("energy", ["energy": .number(energy, .significant(2))])) }
+        if let hours = plan.hours {
+            parts.append(hours * 60 < 0.95 ? word("time-short") : word("time", ["hours": .number(hours, .hours)]))
+        }
+        if let energy = plan.kilowattHours {
+            parts.append(energy < 0.01 ? word("energy-small") : word("energy", ["energy": .number(energy, .significant(2))]))
+        }
         return parts.joined(separator: " · ")
     }
 

@@ -49,11 +49,10 @@ enum PlanWarnings {
         var result: [Message] = []
         if let available = plan.availableBytes {
             let arguments: [String: MessageArgument] = [
-                "need": .number(plan.memory.total / 1_073_741_824, .significant(3)),
-                "have": .number(available / 1_073_741_824, .significant(3)),
+                "need": .number(plan.memory.total, .bytes), "have": .number(available, .bytes),
                 "batch": .integer(config.batchSize), "steps": .integer(config.gradientAccumulationSteps),
                 "asked": .integer(asked.batchSize),
-                "was": .number(device.memory(asked).total / 1_073_741_824, .significant(3)),
+                "was": .number(device.memory(asked).total, .bytes),
                 "line": .command("recompute = \"block\""),
             ]
             if !plan.fits {

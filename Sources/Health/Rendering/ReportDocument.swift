@@ -122,8 +122,8 @@ struct PageText {
 
     func setting(_ value: ReportDocument.Setting.Value) -> String {
         switch value {
-        // A value that may be typed again stands as it is typed.
-        case .number(let number, .integer) where abs(number) < 1e6: String(Int(number))
+        // A value that may be typed again stands as it is typed, however long: one line has one way to write numbers.
+        case .number(let number, .integer) where abs(number) < 1e15: String(Int(number))
         case .number(let number, let style): catalogue.number(number, style)
         case .text(let text): text
         case .flag(let flag): word(flag ? "true" : "false")
@@ -226,7 +226,7 @@ struct PageText {
         }
         if let share = document.ceilingFraction { lines.append((word("speed.ceiling"), ceiling(share))) }
         if let used = speed.memoryUsedBytes {
-            lines.append((word("speed.memory"), catalogue.number(used / 1_073_741_824, .significant(3)) + " GiB"))
+            lines.append((word("speed.memory"), catalogue.number(used, .bytes)))
         }
         if let hours = speed.hours { lines.append((word("speed.hours"), catalogue.number(hours, .hours))) }
         return lines

@@ -90,7 +90,7 @@ extension Catalogue {
         "need.eval-times": "Evaluations were not timed.",
         "need.memory": "Memory was not recorded.",
         "need.card-memory": "How much of the card's memory the run takes was not recorded.",
-        "need.host-memory": "The program took {used} GB; how much the machine has was not recorded.",
+        "need.host-memory": "The program took {used}; how much the machine has was not recorded.",
         "need.device": "The device is unknown; --device \"NAME\" tells.",
     ]
 }

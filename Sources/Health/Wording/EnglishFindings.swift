@@ -156,9 +156,9 @@ extension Catalogue {
         "throughput-drift.slower": "Steps became {drift} slower: heat, another program, or a filling memory.",
         "eval-time.pass": "{share} of the time.",
         "eval-time.much": "Evaluations take {share} of the time.",
-        "memory.pass": "{used} of {total} GB ({share}).",
-        "memory.room": "{used} of {total} GB ({share}): a larger micro-batch would fit.",
-        "memory.tight": "{used} of {total} GB ({share}): the next larger tensor breaks the run.",
+        "memory.pass": "{used} of {total} ({share}).",
+        "memory.room": "{used} of {total} ({share}): a larger micro-batch would fit.",
+        "memory.tight": "{used} of {total} ({share}): the next larger tensor breaks the run.",
     ]
 
     /// What to do about it.

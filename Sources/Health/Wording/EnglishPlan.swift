@@ -8,6 +8,7 @@ extension Catalogue {
         "plan.batch": "batch", "plan.speed": "speed", "plan.usual": "usual", "plan.warnings": "To look at",
         "plan.notes": "Assumed",
         "plan.of-memory": "{need} of {have}", "plan.time": "about {hours}", "plan.energy": "about {energy} kWh",
+        "plan.time-short": "less than a minute", "plan.energy-small": "less than 0.01 kWh",
         "plan.expected": "{low} – {high} nats a token of validation loss at the end",
         "plan.counts":
             "{parameters} parameters as nanoGPT counts (without the position table); {total} with it; {body} in the blocks",
@@ -64,17 +65,17 @@ extension Catalogue {
         """,
         "plan.warn.too-large":
             """
-        Even one sequence at a time needs {need} GiB, where {have} GiB are to be had: a smaller model or block_size is \
+        Even one sequence at a time needs {need}, where {have} is to be had: a smaller model or block_size is \
         needed.
         """,
         "plan.warn.recompute":
             """
-        As written it needs {was} GiB of {have}. It fits with {line} and batch_size {batch} x {steps}, and takes a third \
+        As written it needs {was} of {have}. It fits with {line} and batch_size {batch} x {steps}, and takes a third \
         more time.
         """,
         "plan.warn.batch-lowered":
             """
-        batch_size {asked} needs {was} GiB of {have}. batch_size {batch} x gradient_accumulation_steps {steps} fits, with \
+        batch_size {asked} needs {was} of {have}. batch_size {batch} x gradient_accumulation_steps {steps} fits, with \
         as many tokens a step.
         """,
         "plan.warn.batch-divisible":

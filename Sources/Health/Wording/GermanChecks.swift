@@ -111,7 +111,7 @@ extension Catalogue {
         "need.eval-times": "Die Dauer der Auswertungen wurde nicht gemessen.",
         "need.memory": "Der Speicher wurde nicht aufgezeichnet.",
         "need.card-memory": "Wie viel vom Speicher der Karte der Lauf braucht, wurde nicht aufgezeichnet.",
-        "need.host-memory": "Das Programm belegte {used} GB; wie viel der Rechner hat, wurde nicht aufgezeichnet.",
+        "need.host-memory": "Das Programm belegte {used}; wie viel der Rechner hat, wurde nicht aufgezeichnet.",
         "need.device": "Das Gerät ist unbekannt; --device \"NAME\" nennt es.",
     ]
 }

@@ -232,9 +232,9 @@ extension Catalogue {
             "Die Schritte wurden um {drift} langsamer: Hitze, ein anderes Programm oder ein sich füllender Speicher.",
         "eval-time.pass": "{share} der Zeit.",
         "eval-time.much": "Auswertungen brauchen {share} der Zeit.",
-        "memory.pass": "{used} von {total} GB ({share}).",
-        "memory.room": "{used} von {total} GB ({share}): Ein größerer Mikro-Batch hätte Platz.",
-        "memory.tight": "{used} von {total} GB ({share}): Der nächstgrößere Tensor bringt den Lauf zu Fall.",
+        "memory.pass": "{used} von {total} ({share}).",
+        "memory.room": "{used} von {total} ({share}): Ein größerer Mikro-Batch hätte Platz.",
+        "memory.tight": "{used} von {total} ({share}): Der nächstgrößere Tensor bringt den Lauf zu Fall.",
     ]
 
     /// What to do about it.

@@ -9,6 +9,7 @@ extension Catalogue {
         "plan.batch": "Batch", "plan.speed": "Tempo", "plan.usual": "üblich", "plan.warnings": "Zu bedenken",
         "plan.notes": "Angenommen",
         "plan.of-memory": "{need} von {have}", "plan.time": "etwa {hours}", "plan.energy": "etwa {energy} kWh",
+        "plan.time-short": "weniger als eine Minute", "plan.energy-small": "weniger als 0,01 kWh",
         "plan.expected": "{low} – {high} Nats je Token als Validierungs-Loss am Ende",
         "plan.counts":
             "{parameters} Parameter nach nanoGPTs Zählung (ohne die Positionstabelle); {total} mit ihr; {body} in den Blöcken",
@@ -84,17 +85,17 @@ extension Catalogue {
         """,
         "plan.warn.too-large":
             """
-        Selbst eine Sequenz auf einmal braucht {need} GiB, wo {have} GiB zu haben sind: Nötig ist ein kleineres Modell \
+        Selbst eine Sequenz auf einmal braucht {need}, wo {have} zu haben sind: Nötig ist ein kleineres Modell \
         oder eine kleinere block_size.
         """,
         "plan.warn.recompute":
             """
-        So geschrieben braucht es {was} GiB von {have}. Mit {line} und batch_size {batch} x {steps} passt es und dauert \
+        So geschrieben braucht es {was} von {have}. Mit {line} und batch_size {batch} x {steps} passt es und dauert \
         ein Drittel länger.
         """,
         "plan.warn.batch-lowered":
             """
-        batch_size {asked} braucht {was} GiB von {have}. batch_size {batch} x gradient_accumulation_steps {steps} passt, \
+        batch_size {asked} braucht {was} von {have}. batch_size {batch} x gradient_accumulation_steps {steps} passt, \
         bei ebenso vielen Tokens je Schritt.
         """,
         "plan.warn.batch-divisible":
