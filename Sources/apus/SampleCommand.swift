@@ -136,7 +136,11 @@ struct SampleCommand: ParsableCommand {
         }
         let seconds = (clock.now - started).seconds
         if !quiet {
-            let time = seconds < 10 ? Format.decimals(seconds, 1) + "s" : Format.duration(seconds)
+            // A few tokens of a small model take milliseconds.
+            let time =
+                seconds < 1
+                ? "\(max(1, Int((seconds * 1000).rounded()))) ms"
+                : seconds < 10 ? Format.decimals(seconds, 1) + "s" : Format.duration(seconds)
             Console.note(
                 "\(made) token\(made == 1 ? "" : "s") in \(time), \(Format.decimals(Double(made) / max(seconds, 1e-9), 1)) tokens/s "
                     + "(\(loaded.description), \(backend.kernelName), \(dtype), seed \(seed))")
