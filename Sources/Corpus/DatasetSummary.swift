@@ -6,7 +6,8 @@ public enum DatasetSummary {
     /// Lines without a final line end: sizes of the splits, facts of the audit, its warnings with their cures.
     public static func text(_ manifest: DatasetManifest, folder: String) -> String {
         func split(_ name: String, _ split: DatasetManifest.Split) -> String {
-            "\(name)  \(DataCard.grouped(split.tokens)) tokens, \(DataCard.grouped(split.documents)) documents, "
+            "\(name)  \(DataCard.grouped(split.tokens)) tokens, \(DataCard.grouped(split.documents)) "
+                + "\(split.documents == 1 ? "document" : "documents"), "
                 + "\(DataCard.grouped(split.bytes)) bytes"
         }
         let tokenizer = manifest.tokenizer

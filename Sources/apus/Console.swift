@@ -106,6 +106,9 @@ enum Format {
         return String(format: "%.\(digits)f", value)
     }
 
+    /// "1 layer", "12 layers".
+    static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
     /// "1.2k", "3.4M", "5.6B".
     static func count(_ value: Double) -> String {
         for (unit, size) in [("B", 1e9), ("M", 1e6), ("k", 1e3)] where abs(value) >= size {

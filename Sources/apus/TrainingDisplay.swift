@@ -42,7 +42,8 @@ final class TrainingDisplay {
         let size = ModelShape.short(shape.parameters)
         line(
             "model",
-            "\(size) parameters: \(config.nLayer) layers, \(config.nHead) heads, \(config.nEmbd) wide, context \(config.blockSize), vocabulary \(config.vocabSize)"
+            "\(size) parameters: \(Format.counted(config.nLayer, "layer")), \(Format.counted(config.nHead, "head")), "
+                + "\(config.nEmbd) wide, context \(config.blockSize), vocabulary \(config.vocabSize)"
         )
         let val = data.val.map { "\(Format.count(Double($0.count))) validation" } ?? "no validation"
         line("data", "\(data.folder): \(Format.count(Double(data.train.count))) training tokens, \(val)")
