@@ -25,7 +25,7 @@ struct BPEModel: Sendable, Equatable {
         let left, right, result: UInt32
     }
 
-    /// Bytes of token `id`: `bytes[offsets[id]..<offsets[id + 1]]`; none for a gap and for an added token.
+    /// Bytes of token `id`: `bytes[offsets[id]..<offsets[id + 1]]`; none for a gap and for what is only an added token.
     var bytes: [UInt8] = []
     var offsets: [UInt32] = [0]
     /// In the order of their ranks; empty when `mergesByRank`.

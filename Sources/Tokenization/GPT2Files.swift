@@ -28,10 +28,9 @@ enum GPT2Files {
             if let id = ending.value.id, ids.insert(id).inserted { all.append(AddedToken(content: ending.key, id: id)) }
         }
         all.sort { $0.id < $1.id }
-        var builder = try VocabularyBuilder(members: members, except: ids, path: encoderPath)
+        var builder = try VocabularyBuilder(members: members, added: ids, path: encoderPath)
         try forEachMerge(path) { try builder.addMerge($0) }
-        builder.model.added = all
-        return builder.model
+        return try builder.finished(added: all)
     }
 
     /// Calls a function with each merge of a file, in order.
@@ -94,10 +93,13 @@ struct VocabularyBuilder {
     var model = BPEModel()
     private let path: String
     private let index: TokenIndex
+    /// Ids of added tokens whose bytes no merge has needed so far.
+    private var unneeded: Set<UInt32>
 
     /// - Throws: `TokenizerError` when there are too many tokens.
-    init(tokens: [[UInt8]], path: String) throws {
+    init(tokens: [[UInt8]], unneeded: Set<UInt32> = [], path: String) throws {
         self.path = path
+        self.unneeded = unneeded
         for token in tokens { try model.append(token) }
         index = try TokenIndex(model)
     }
@@ -107,10 +109,12 @@ struct VocabularyBuilder {
 
     /// From the members of a JSON object of tokens in the byte alphabet and their ids.
     ///
-    /// - Parameter except: ids of added tokens, which are not written in the byte alphabet.
+    /// - Parameter added: ids of added tokens. Their contents need not be written in the byte alphabet; but one that the vocabulary had
+    ///   already, such as a "!" for padding, is a token of the model, too.
     /// - Throws: `TokenizerError` naming a token that is not in the alphabet or an id that is not valid or given twice.
-    init(members: [StrictJSON.Member], except: Set<UInt32>, path: String) throws {
+    init(members: [StrictJSON.Member], added: Set<UInt32>, path: String) throws {
         let most = Self.mostIds(members.count)
+        var unneeded: Set<UInt32> = []
         var tokens: [[UInt8]] = []
         tokens.reserveCapacity(members.count)
         for member in members {
@@ -119,8 +123,13 @@ struct VocabularyBuilder {
                 throw TokenizerError(
                     .badFile, "'\(path)': token '\(key.prefix(40))' has no valid id (a whole number below \(most))")
             }
-            if except.contains(id) { continue }
             var bytes: [UInt8] = []
+            if added.contains(id) {
+                guard ByteAlphabet.append(key.utf8, to: &bytes), unneeded.insert(id).inserted else { continue }
+                while tokens.count <= Int(id) { tokens.append([]) }
+                tokens[Int(id)] = bytes
+                continue
+            }
             guard ByteAlphabet.append(key.utf8, to: &bytes), !bytes.isEmpty else {
                 throw TokenizerError(
                     .unsupported,
@@ -133,7 +142,22 @@ struct VocabularyBuilder {
             }
             tokens[Int(id)] = bytes
         }
-        try self.init(tokens: tokens, path: path)
+        try self.init(tokens: tokens, unneeded: unneeded, path: path)
+    }
+
+    /// The model, with its added tokens, ascending by id; what is only an added token has no bytes of its own.
+    func finished(added: [AddedToken]) throws -> BPEModel {
+        var finished = model
+        finished.added = added
+        let dropped = unneeded.filter { model.token(Int($0)).count > 1 }
+        guard !dropped.isEmpty else { return finished }
+        (finished.bytes, finished.offsets) = ([], [0])
+        for id in 0..<model.count { try finished.append(dropped.contains(UInt32(id)) ? [] : model.token(id)) }
+        // Ids at the end that only added tokens have are no ids of the model itself.
+        while finished.offsets.count > 1, finished.offsets.last == finished.offsets[finished.offsets.count - 2] {
+            finished.offsets.removeLast()
+        }
+        return finished
     }
 
     /// - Throws: `TokenizerError` when one of the three tokens is not in the vocabulary.
@@ -149,6 +173,7 @@ struct VocabularyBuilder {
                         + "'\(ByteAlphabet.text(missing).prefix(40))', which has no id")
             }
             model.merges.append(.init(left: first, right: second, result: result))
+            if !unneeded.isEmpty { unneeded.subtract([first, second, result]) }
         }
     }
 }

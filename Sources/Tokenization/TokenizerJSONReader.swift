@@ -40,17 +40,16 @@ struct TokenizerJSONReader {
         guard let vocabulary = model["vocab"]?.members else { throw bad("the model has no \"vocab\"") }
         let added = try addedTokens()
         let addedIds = Set(added.map(\.id))
-        var builder = try VocabularyBuilder(members: vocabulary, except: addedIds, path: path)
+        var builder = try VocabularyBuilder(members: vocabulary, added: addedIds, path: path)
         var pair = TokenPair()
         for (place, merge) in (model["merges"]?.items ?? []).enumerated() {
             guard take(merge, &pair) else { throw bad("merge \(place + 1) is neither \"a b\" nor [\"a\", \"b\"]") }
             try builder.addMerge(pair)
         }
-        builder.model.added = added
         builder.model.wholeWords = model["ignore_merges"]?.bool ?? false
         builder.model.composes = try composes(root["normalizer"]?.unlessNull)
         builder.model.split = try split(root["pre_tokenizer"]?.unlessNull)
-        return builder.model
+        return try builder.finished(added: added)
     }
 
     /// Refuses the options that would change ids.

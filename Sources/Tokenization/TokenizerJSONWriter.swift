@@ -70,15 +70,16 @@ enum TokenizerJSONWriter {
             isFirst = false
         }
         for id in 0..<model.vocabularySize {
-            if let next = added.first, Int(next.id) == id {
-                begin(&text)
-                text += "\(StrictJSON.quote(next.content)): \(id)".utf8
-                added = added.dropFirst()
-            } else if id < model.count, !model.token(id).isEmpty {
+            let next = added.first.flatMap { Int($0.id) == id ? $0 : nil }
+            if next != nil { added = added.dropFirst() }
+            if id < model.count, !model.token(id).isEmpty {
                 begin(&text)
                 text.append(UInt8(ascii: "\""))
                 append(model.token(id), to: &text)
                 text += "\": \(id)".utf8
+            } else if let next {
+                begin(&text)
+                text += "\(StrictJSON.quote(next.content)): \(id)".utf8
             }
         }
         text += "\n    },\n".utf8

@@ -154,6 +154,28 @@ import Tokenization
         #expect(try loader.load(spec: folder.write("2.json", loaded.tokenizerJSON())).tokenizerJSON() == loaded.tokenizerJSON())
     }
 
+    /// Hugging Face gives an added token that the vocabulary has already the id it has there: a "!" for padding is one.
+    @Test func addedTokensOfTheVocabularyStayTokensOfTheModel() throws {
+        let plain = try sampleTokenizer()
+        let mark = try #require(plain.id(of: Array("!".utf8)))
+        // Some token that a merge makes, and of which others are made.
+        let whole = try #require(
+            (256..<UInt32(plain.vocabularySize)).first { plain.bytes(of: $0).allSatisfy { (97...122).contains($0) } })
+        let text = String(decoding: plain.bytes(of: whole), as: UTF8.self)
+        let json = try changed(
+            "added_tokens",
+            """
+            [{"id": \(mark), "content": "!", "special": true}, {"id": \(whole), "content": "\(text)", "special": true},
+             {"id": 319, "content": "<|endoftext|>", "special": true}]
+            """)
+        let loaded = try #require(loader.load(spec: folder.write("known.json", json)) as? BPETokenizer)
+        #expect(try loaded.encode(sampleText + "! \(text)!") == plain.encode(sampleText + "! \(text)!"))
+        #expect(loaded.addedTokens.map(\.id).contains(mark) && loaded.bytes(of: mark) == [33])
+        let written = try loaded.tokenizerJSON()
+        let again = try #require(loader.load(spec: folder.write("again.json", written)) as? BPETokenizer)
+        #expect(try again.tokenizerJSON() == written && again.fingerprint == loaded.fingerprint)
+    }
+
     @Test func wholeWordsComeFirstWithIgnoreMerges() throws {
         // "abc" is a token, but no merge makes it.
         let letters = (UInt8.min...UInt8.max).map { String(Character(naiveByteCharacter($0))) } + ["abc"]
