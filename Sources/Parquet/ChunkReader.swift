@@ -49,7 +49,8 @@ struct ChunkReader {
             throw Problem("\(chunk.valueCount) values", valid: "the row group has \(group.rowCount) rows")
         }
         let (end, overflow) = chunk.offset.addingReportingOverflow(chunk.compressedSize)
-        guard chunk.offset >= 4, !overflow, end <= footerStart else {
+        // A chunk without values has no pages; pyarrow says they begin at byte 0.
+        guard chunk.valueCount == 0 || (chunk.offset >= 4 && !overflow && end <= footerStart) else {
             throw Problem(
                 "pages at byte \(chunk.offset), \(chunk.compressedSize) bytes long",
                 valid: "pages lie in bytes 4..<\(footerStart)")

@@ -110,6 +110,15 @@ import Testing
         #expect(error?.kind == .noSuchColumn)
     }
 
+    @Test(arguments: [Encoding.plain, .rleDictionary]) func rowGroupsMayBeEmpty(encoding: Encoding) throws {
+        for groups in [[Self.rows, [], Self.rows], [[]]] {
+            var builder = FileBuilder(groups: groups)
+            (builder.encoding, builder.codec) = (encoding, .snappy)
+            let temporary = try TemporaryFile(builder.build().bytes)
+            #expect(try readAll(temporary.path) == groups.flatMap { $0 })
+        }
+    }
+
     @Test func theBodysErrorEndsTheReading() throws {
         struct Enough: Error {}
         let temporary = try TemporaryFile(FileBuilder(groups: [Self.rows]).build().bytes)

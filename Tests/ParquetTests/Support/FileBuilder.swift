@@ -76,7 +76,9 @@ struct FileBuilder {
         for first in stride(from: 0, to: rows.count, by: rowsPerPage) {
             dataPage(&built, Array(rows[first..<min(first + rowsPerPage, rows.count)]), dictionary)
         }
-        return Chunk(start: start, dictionary: dictionary == nil ? nil : start, data: data, end: built.bytes.count)
+        // As pyarrow writes it: without rows no page of data has a place.
+        return Chunk(
+            start: start, dictionary: dictionary == nil ? nil : start, data: rows.isEmpty ? 0 : data, end: built.bytes.count)
     }
 
     private func dataPage(_ built: inout Built, _ rows: [Row], _ dictionary: [[UInt8]]?) {
