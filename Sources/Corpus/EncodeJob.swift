@@ -28,7 +28,8 @@ struct EncodeJob {
     func run(into writer: DatasetWriter, folder: WorkFolder) throws -> (state: PrepareState, files: [DatasetManifest.File]) {
         let workers = try (0..<options.workers).map { _ in
             try EncodeWorker(
-                tokenizer: tokenizer, extractor: extractor, rule: plan.rule, splitsInside: plan.splitsInside, type: type)
+                tokenizer: tokenizer, extractor: extractor, rule: plan.rule, splitsInside: plan.splitsInside, type: type,
+                largestOutput: options.largestOutput)
         }
         let reader = SourceReader(
             items: sources.items, options: options.reading, single: plan.single,
@@ -51,10 +52,10 @@ struct EncodeJob {
             state.add(batch)
             state.duplicates = duplicates.duplicates
             state.duplicatesAreFull = duplicates.isFull
-            if state.bytes - bytesRecorded >= options.checkpointBytes {
+            if let after = batch.after, state.bytes - bytesRecorded >= options.checkpointBytes {
                 bytesRecorded = state.bytes
-                try folder.record(journal.moved(to: batch.after, state: state, files: writer.synchronize()))
-                files.release(before: batch.after.item)
+                try folder.record(journal.moved(to: after, state: state, files: writer.synchronize()))
+                files.release(before: after.item)
             }
             progress(
                 PrepareProgress(

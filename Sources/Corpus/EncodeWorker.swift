@@ -7,8 +7,8 @@ import Tokenization
 struct EncodedBatch: Sendable {
     /// Sums over its documents.
     var counts: TokenCounts
-    /// Where reading goes on behind it.
-    var after: SourcePosition
+    /// Where reading goes on behind it; nil when that is inside a batch of the sources.
+    var after: SourcePosition?
     /// Ids in the dataset's type, little-endian.
     let train = TokenBytes(), val = TokenBytes()
     /// The 64-bit identities of the documents, in order.
@@ -34,14 +34,19 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
     private let endOfText: UInt32?
     private let vocabularySize: Int
     private let counter: IdCounter
+    private let largestOutput: Int
     private let buffers = DecodeBuffers()
     /// For encoders that give no pieces.
     private var ids: [UInt32] = []
 
-    /// - Parameter splitsInside: whether the end of every document is for validation, instead of some documents
+    /// - Parameters:
+    ///   - splitsInside: whether the end of every document is for validation, instead of some documents
+    ///   - largestOutput: bytes of ids and identities after which a part of a batch is handed on ahead of the rest
     init(
-        tokenizer: any Tokenizer, extractor: DocumentExtractor, rule: SplitRule, splitsInside: Bool, type: TokenType
+        tokenizer: any Tokenizer, extractor: DocumentExtractor, rule: SplitRule, splitsInside: Bool, type: TokenType,
+        largestOutput: Int
     ) throws {
+        self.largestOutput = largestOutput
         self.extractor = extractor
         self.rule = rule
         self.splitsInside = splitsInside
@@ -53,15 +58,29 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
         counter = try IdCounter(vocabularySize: vocabularySize)
     }
 
-    func process(_ batch: SourceBatch) throws -> EncodedBatch {
+    func process(_ batch: SourceBatch, handOn: (EncodedBatch) throws -> Void) throws -> EncodedBatch {
         // Counts belong to the batch, not to the worker: what is journalled must cover the batches before a place, no more.
-        var result = EncodedBatch(counts: TokenCounts(vocabularySize: vocabularySize), after: batch.after)
+        var result = EncodedBatch(counts: TokenCounts(vocabularySize: vocabularySize))
         // About what English makes, and what the encoder wants free; more is made room for when it comes.
         try result.train.reserve((batch.rowGroup?.textSize ?? max(batch.bytes.count, 1 << 20)) / 4 * type.size + 65_536)
-        result.missing = try extractor.forEachGroup(batch, buffers: buffers) { try add($0, to: &result) }
+        let missing = try extractor.forEachGroup(batch, buffers: buffers) { group in
+            try add(group, to: &result)
+            // A row group's size says little of its texts: a dictionary or deltas may pack gigabytes into a megabyte.
+            if result.train.count + result.val.count + result.identities.count * 8 >= largestOutput {
+                count(&result)
+                try handOn(result)
+                result = EncodedBatch(counts: TokenCounts(vocabularySize: vocabularySize))
+            }
+        }
+        count(&result)
+        result.missing = missing
+        result.after = batch.after
+        return result
+    }
+
+    private func count(_ result: inout EncodedBatch) {
         result.train.count(with: counter, as: type)
         result.counts.addFrequencies(of: counter)
-        return result
     }
 
     private func add(_ group: [Document], to result: inout EncodedBatch) throws {

@@ -5,13 +5,17 @@ import Foundation
 protocol PipelineWorker: AnyObject, Sendable {
     associatedtype Input: Sendable
     associatedtype Output: Sendable
-    func process(_ input: Input) throws -> Output
+
+    /// Makes an input's output.
+    ///
+    /// - Parameter handOn: takes a part of the output ahead of the rest, so that it need not be kept; waits for its turn.
+    func process(_ input: Input, handOn: (Output) throws -> Void) throws -> Output
 }
 
 /// Runs work on several threads and takes the results in the order of the inputs.
 ///
 /// The calling thread makes the inputs and takes the outputs; at most `inFlight` of them exist at a time, which bounds the
-/// memory. What comes out does not depend on the number of workers, and of several errors
+/// memory when workers hand on large outputs in parts. What comes out does not depend on the number of workers, and of several errors
 /// the one of the earliest input is thrown.
 final class OrderedPipeline<Worker: PipelineWorker> {
     private let workers: [Worker]
@@ -35,8 +39,8 @@ final class OrderedPipeline<Worker: PipelineWorker> {
         var produced = 0, consumed = 0
         /// Consumes what is ready, and waits until at most `rest` are on their way.
         func drain(to rest: Int) throws {
-            while let result = state.take(consumed, waiting: produced - consumed > rest) {
-                consumed += 1
+            while let (result, isWhole) = state.take(waiting: produced - consumed > rest) {
+                if isWhole { consumed += 1 }
                 try consume(result.get())
             }
         }
@@ -55,6 +59,9 @@ private final class PipelineState<Worker: PipelineWorker>: @unchecked Sendable {
     private let condition = NSCondition()
     private var inputs: [(index: Int, input: Worker.Input)] = []
     private var outputs: [Int: Result<Worker.Output, any Error>] = [:]
+    /// The input whose output is taken next, and a part of that output.
+    private var current = 0
+    private var part: Worker.Output?
     private var stopped = false
     private var running = 0
 
@@ -64,7 +71,7 @@ private final class PipelineState<Worker: PipelineWorker>: @unchecked Sendable {
         condition.unlock()
         let thread = Thread { [self] in
             while let (index, input) = nextInput() {
-                let result = Result { try worker.process(input) }
+                let result = Result { try worker.process(input) { try self.handOn($0, of: index) } }
                 condition.lock()
                 outputs[index] = result
                 condition.broadcast()
@@ -95,12 +102,32 @@ private final class PipelineState<Worker: PipelineWorker>: @unchecked Sendable {
         condition.unlock()
     }
 
-    /// The result of an input; nil when it is not there yet and is not to be waited for.
-    func take(_ index: Int, waiting: Bool) -> Result<Worker.Output, any Error>? {
+    /// Gives a part of an input's output to the calling thread, once all before it was taken.
+    private func handOn(_ output: Worker.Output, of index: Int) throws {
         condition.lock()
         defer { condition.unlock() }
-        while waiting && outputs[index] == nil { condition.wait() }
-        return outputs.removeValue(forKey: index)
+        while !stopped && (index != current || part != nil) { condition.wait() }
+        // Nobody takes it any more, nor looks at this error.
+        if stopped { throw CancellationError() }
+        part = output
+        condition.broadcast()
+    }
+
+    /// What comes next: a part of an output or (the rest of) a whole one; nil when it is not there yet and is not to be
+    /// waited for.
+    func take(waiting: Bool) -> (Result<Worker.Output, any Error>, isWhole: Bool)? {
+        condition.lock()
+        defer { condition.unlock() }
+        while waiting && part == nil && outputs[current] == nil { condition.wait() }
+        if let output = part {
+            part = nil
+            condition.broadcast()
+            return (.success(output), false)
+        }
+        guard let output = outputs.removeValue(forKey: current) else { return nil }
+        current += 1
+        condition.broadcast()
+        return (output, true)
     }
 
     /// Ends the workers, dropping what they have not begun, and waits for them.

@@ -28,6 +28,8 @@ public struct PrepareOptions: Sendable {
     /// The version of the program, for the manifest.
     public var version = ""
     package var reading = ReadingOptions()
+    /// Bytes of ids and identities that a worker keeps of one row group; more is written before the group is complete.
+    package var largestOutput = 32 << 20
     /// Fetches GPT-2's vocabulary on first use; nil where nothing may be fetched.
     public var download: TokenizerLoader.Download?
     /// nil where nothing may be fetched.

@@ -162,7 +162,7 @@ private final class CharacterWorker: PipelineWorker, @unchecked Sendable {
 
     init(_ extractor: DocumentExtractor) { self.extractor = extractor }
 
-    func process(_ batch: SourceBatch) throws -> Int {
+    func process(_ batch: SourceBatch, handOn: (Int) throws -> Void) throws -> Int {
         var bytes = 0
         let found = try extractor.forEachDocument(batch) { document in
             collector.add(document.text)
@@ -190,7 +190,7 @@ private final class WordWorker: PipelineWorker, @unchecked Sendable {
         self.sample = sample
     }
 
-    func process(_ batch: SourceBatch) throws -> Int {
+    func process(_ batch: SourceBatch, handOn: (Int) throws -> Void) throws -> Int {
         let before = bytes
         let found = try extractor.forEachDocument(batch) { document in
             guard !document.text.isEmpty else { return }

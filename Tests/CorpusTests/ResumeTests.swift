@@ -115,14 +115,15 @@ struct ResumeTests {
         guard let data = sharedData("data/parquet", for: "parquetGoesOnInsideItsRowGroups") else { return }
         let folder = try TemporaryFolder()
         let sources = ["gzip_v1_plain_nulls", "zstd_delta_length"].map { "\(data)/\($0).parquet" }
-        for wholeRowGroup in [0, 32 << 20] {
+        for (wholeRowGroup, largestOutput) in [(0, 32 << 20), (32 << 20, 32 << 20), (32 << 20, 100_000)] {
             func options(_ out: String) -> PrepareOptions {
                 var options = Self.options(sources, folder(out))
                 options.reading.wholeRowGroup = wholeRowGroup
+                options.largestOutput = largestOutput
                 options.checkpointBytes = 300_000
                 return options
             }
-            let name = "\(wholeRowGroup)"
+            let name = "\(wholeRowGroup)-\(largestOutput)"
             _ = try Preparer(options: options("whole" + name)).run()
             var random = TestRandom(3), interruptions = 0
             while !FileManager.default.fileExists(atPath: folder("out" + name)), interruptions < 500 {
