@@ -79,7 +79,7 @@ final class ParquetReader {
                 throw tooLong(file.path, "row \(rowsDone - rowsBefore) of row group \(group)", options.largestDocument)
             }
             batch.append(value, item: item)
-            if batch.bytes.count >= options.batchSize || batch.count >= SourceReader.largestBatch { try handOn() }
+            if batch.isFull(options) { try handOn() }
         }
         if !batch.isEmpty { try handOn() }
     }

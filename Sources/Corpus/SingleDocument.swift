@@ -144,20 +144,28 @@ final class PieceReader: ItemReader {
         trainLeft = document.trainCodePoints
     }
 
-    func read(into batch: inout SourceBatch) throws -> Bool {
+    func read(into batch: inout SourceBatch, handOn: (inout SourceBatch) throws -> Void) throws -> Bool {
         if ended { return false }
-        let more = try bytes.read { part in try stream.append(part) { take($0, &batch) } }
+        let more = try bytes.read { part in
+            if batch.isFull(options) { try handOn(&batch) }
+            try stream.append(part) { take($0, &batch) }
+            try checkPending()
+        }
         if !more {
             try stream.finish { take($0, &batch) }
             emit(pending.count, isValidation: trainLeft == 0, &batch)
             ended = true
-        } else if pending.count > options.largestDocument {
+        }
+        return true
+    }
+
+    private func checkPending() throws {
+        if pending.count > options.largestDocument {
             throw CorpusError.data(
                 bytes.path,
                 "\(options.largestDocument >> 20) MB of it have no place between two words "
                     + "where it could be read in pieces; cut it into documents with --separator")
         }
-        return true
     }
 
     private func take(_ text: UnsafeRawBufferPointer, _ batch: inout SourceBatch) {

@@ -30,13 +30,17 @@ package struct SourceBatch: Sendable {
     package var rowGroup: RowGroup?
     /// Rows without a value.
     package var nulls = 0
-    /// Where reading goes on behind this batch.
-    package var after = SourcePosition()
+    /// Where reading goes on behind this batch; nil inside a piece of a compressed file, where it cannot.
+    package var after: SourcePosition?
 
     init(_ content: Content) { self.content = content }
 
     var count: Int { content == .stories ? stories.count : ends.count }
     var isEmpty: Bool { count == 0 && nulls == 0 && rowGroup == nil }
+    /// Whether it holds so much that it is handed on.
+    func isFull(_ options: ReadingOptions) -> Bool {
+        bytes.count >= options.batchSize || count >= SourceReader.largestBatch
+    }
 
     /// Ends the document whose bytes were appended last.
     mutating func endDocument(item: Int) {

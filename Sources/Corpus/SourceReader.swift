@@ -37,8 +37,9 @@ protocol ItemReader: AnyObject {
     var fraction: Double { get }
     /// Appends some more.
     ///
+    /// - Parameter handOn: takes the batch and leaves an empty one, for when more comes than a batch should hold.
     /// - Returns: false when the item has ended; then nothing was appended.
-    func read(into batch: inout SourceBatch) throws -> Bool
+    func read(into batch: inout SourceBatch, handOn: (inout SourceBatch) throws -> Void) throws -> Bool
 }
 
 /// Reads a list of items in order, as batches.
@@ -120,9 +121,13 @@ final class SourceReader {
             while more {
                 var growing = batch ?? SourceBatch(content)
                 batch = nil
-                more = try reader.read(into: &growing)
+                more = try reader.read(into: &growing) { full in
+                    let piece = full
+                    full = SourceBatch(content)
+                    try body(piece)
+                }
                 step += 1
-                let isFull = growing.bytes.count >= options.batchSize || growing.count >= Self.largestBatch
+                let isFull = growing.isFull(options)
                 batch = growing
                 if isFull || content == .stories { try flush(at: SourcePosition(item: index, step: step)) }
             }
@@ -134,7 +139,7 @@ final class SourceReader {
     private func skip(_ steps: Int, of reader: any ItemReader, _ content: SourceBatch.Content) throws {
         for _ in 0..<max(0, steps) {
             var ignored = SourceBatch(content)
-            guard try reader.read(into: &ignored) else { return }
+            guard try reader.read(into: &ignored, handOn: { $0 = SourceBatch(content) }) else { return }
         }
     }
 
@@ -191,11 +196,18 @@ private final class WholeReader: ItemReader {
         self.options = options
     }
 
-    func read(into batch: inout SourceBatch) throws -> Bool {
+    func read(into batch: inout SourceBatch, handOn: (inout SourceBatch) throws -> Void) throws -> Bool {
         if ended { return false }
-        let start = batch.bytes.count
-        while try bytes.read({ UTF8Text.append($0, to: &batch.bytes) }) {
-            if batch.bytes.count - start > options.largestDocument { throw tooLong(bytes.path, "it", options.largestDocument) }
+        let limit = batch.bytes.count + options.largestDocument
+        func check(_ size: Int) throws { if size > limit { throw tooLong(bytes.path, "it", options.largestDocument) } }
+        var more = true
+        while more {
+            // Looked at in each part, since a piece of a compressed file may hold a gigabyte.
+            more = try bytes.read { part in
+                try check(batch.bytes.count + part.count)
+                UTF8Text.append(part, to: &batch.bytes)
+                try check(batch.bytes.count)
+            }
         }
         batch.endDocument(item: item)
         ended = true
@@ -228,9 +240,10 @@ private final class CutReader: ItemReader {
         self.options = options
     }
 
-    func read(into batch: inout SourceBatch) throws -> Bool {
+    func read(into batch: inout SourceBatch, handOn: (inout SourceBatch) throws -> Void) throws -> Bool {
         if ended { return false }
         if try bytes.read({ part in
+            if batch.isFull(options) { try handOn(&batch) }
             UTF8Text.append(part, to: &pending)
             try cut(&batch)
         }) {
@@ -303,7 +316,7 @@ private final class StoriesReader: ItemReader {
         self.item = item
     }
 
-    func read(into batch: inout SourceBatch) throws -> Bool {
+    func read(into batch: inout SourceBatch, handOn: (inout SourceBatch) throws -> Void) throws -> Bool {
         guard done < count else { return false }
         batch.stories = done..<min(count, done + 512)
         batch.items = [item]

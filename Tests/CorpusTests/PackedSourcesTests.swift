@@ -63,6 +63,38 @@ struct PackedSourcesTests {
         try expectResumes(sources, in: folder) { $0.largestOutput = 200_000 }
     }
 
+    /// 6 MB of lines in one piece of a compressed file, and the same as one text.
+    @Test(arguments: ["gz", "zst"]) func aCompressedPieceIsHandedOnInBatches(ending: String) throws {
+        let folder = try TemporaryFolder()
+        let lines = (0..<40_000).map { "{\"text\":\"line \($0 % 7) \(String(repeating: "abc ", count: 30))\"}\n" }.joined()
+        let pack = ending == "gz" ? gzip : zstd
+        let json = try folder.write("a.jsonl.\(ending)", pack(Array(lines.utf8)))
+        let text = try folder.write("b.txt.\(ending)", pack(Array(String(repeating: "hello world ", count: 500_000).utf8)))
+        for (name, source, tokenizer) in [
+            ("json", json, .ready(ByteTokenizer())), ("text", text, .char),
+        ] as [(String, String, TokenizerChoice)] {
+            var options = self.options([source], folder(name), tokenizer: tokenizer)
+            #expect(try largestStep(options) < 1_600_000, "\(name)")
+            options.separator = name == "text" ? " " : nil
+            options.out = folder(name + "-cut")
+            #expect(try largestStep(options) < 1_600_000, "\(name)")
+        }
+        #expect(try folder.ids("json/train.bin").count { $0 == 256 } == 40_000)
+        #expect(try folder.ids("text/train.bin").count == 6_000_000)
+        try expectResumes([json], in: folder) { ($0.reading.pieceSize, $0.reading.batchSize) = (9000, 9000) }
+    }
+
+    /// The stream is damaged behind the place where the text is too long: nothing so far behind is decompressed.
+    @Test func aTooLongTextIsRefusedInsideAPiece() throws {
+        let folder = try TemporaryFolder()
+        var bytes = gzip([UInt8](repeating: 0x61, count: 8 << 20))
+        bytes[bytes.count - 8] ^= 1
+        let sources = [try folder.write("a.txt.gz", bytes), try folder.write("b.txt", "b")]
+        var options = self.options(sources, folder("out"))
+        options.reading.largestDocument = 1 << 20
+        #expect(message { try Preparer(options: options).run() }.contains("it is longer than 1 MB"))
+    }
+
     private func expectResumes(
         _ sources: [String], in folder: TemporaryFolder, tokenizer: TokenizerChoice = .ready(ByteTokenizer()),
         _ change: (inout PrepareOptions) -> Void
