@@ -53,8 +53,9 @@ final class TokenStream {
     /// - Throws: `CorpusError` when a file is not what the place says it is.
     func restore(_ place: Place) throws {
         for file in place.finished {
-            var status = stat()
-            guard stat(folder + "/" + file.name, &status) == 0, Int(status.st_size) == file.bytes else {
+            guard let old = try? MappedFile(path: folder + "/" + file.name), old.count == file.bytes,
+                CRC32C.text(AppendedFile.crc(of: old, count: old.count).value) == file.crc32c
+            else {
                 throw CorpusError.data(folder + "/" + file.name, "it is not the shard that was finished before")
             }
         }
@@ -116,13 +117,7 @@ final class AppendedFile {
         if let keeping {
             // Reading them again both proves them and gives the sum to go on from.
             let old = try MappedFile(path: path)
-            var sum = CRC32C()
-            withExtendedLifetime(old) {
-                if (0...old.count).contains(keeping.count) {
-                    sum.update(UnsafeRawBufferPointer(rebasing: old.bytes[..<keeping.count]))
-                }
-            }
-            crc = sum
+            if (0...old.count).contains(keeping.count) { crc = Self.crc(of: old, count: keeping.count) }
             guard (0...old.count).contains(keeping.count), crc.value == keeping.crc else {
                 throw CorpusError.data(path, "it does not hold what was written before")
             }
@@ -136,6 +131,18 @@ final class AppendedFile {
     }
 
     deinit { if file >= 0 { _ = calls.close(file) } }
+
+    /// The CRC-32C of a file's first bytes, which are given back to the system once they were read.
+    fileprivate static func crc(of file: MappedFile, count: Int) -> CRC32C {
+        var crc = CRC32C(), position = 0
+        while position < count {
+            let end = min(position + (4 << 20), count)
+            withExtendedLifetime(file) { crc.update(UnsafeRawBufferPointer(rebasing: file.bytes[position..<end])) }
+            file.release(position..<end)
+            position = end
+        }
+        return crc
+    }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws {
         var done = 0

@@ -191,6 +191,23 @@ struct ResumeTests {
         #expect(folder.names("out.tmp") == ["notes.txt"])
     }
 
+    @Test func aShardThatChangedAfterItWasFinishedIsRefused() throws {
+        let folder = try TemporaryFolder()
+        var options = Self.options(try Self.sources(folder), folder("out"))
+        options.shardTokens = 7000
+        try interrupt(options)
+        #expect(folder.names("out.tmp/dataset").contains("train_000002.bin"))
+        let shard = try folder.bytes("out.tmp/dataset/train_000001.bin")
+        var changed = shard
+        changed.replaceSubrange(100..<104, with: [1, 2, 3, 4])
+        try folder.write("out.tmp/dataset/train_000001.bin", changed)
+        #expect(
+            message { try Preparer(options: options).run() }.contains(
+                "train_000001.bin': it is not the shard that was finished before"))
+        try folder.write("out.tmp/dataset/train_000001.bin", shard)
+        _ = try Preparer(options: options).run()
+    }
+
     @Test func aRunningPreparationIsNotDisturbed() throws {
         let folder = try TemporaryFolder()
         try FileManager.default.createDirectory(atPath: folder("out.tmp"), withIntermediateDirectories: true)
