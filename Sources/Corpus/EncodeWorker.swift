@@ -89,8 +89,10 @@ final class EncodeWorker: PipelineWorker, @unchecked Sendable {
         var run = group[...]
         while let item = run.first?.item {
             let same = run.prefix { $0.item == item }
-            // A document in pieces is counted at its end, by the job.
-            if run.first?.isValidation == nil { result.documents[item, default: 0] += same.count }
+            // A document in pieces is counted at its end, by the job; one without text is none.
+            if run.first?.isValidation == nil {
+                result.documents[item, default: 0] += same.reduce(0) { $1.text.isEmpty ? $0 : $0 + 1 }
+            }
             run = run.dropFirst(same.count)
         }
         for (index, document) in group.enumerated() {

@@ -51,7 +51,8 @@ struct PrepareTests {
         #expect(manifest.train.bytes == train.count - documents.train)
         #expect(manifest.audit.nullDocuments == 20 && manifest.audit.emptyDocuments == 20)
         #expect(manifest.audit.duplicateDocuments == 19)
-        #expect(manifest.sources == [.init(name: file, bytes: try folder.bytes("a.jsonl").count, documents: 980)])
+        let withText = documents.train + documents.val
+        #expect(manifest.sources == [.init(name: file, bytes: try folder.bytes("a.jsonl").count, documents: withText)])
         #expect(
             manifest.files.map(\.crc32c)
                 == [train, val].map { ids in tokenBytes(ids).withUnsafeBytes { CRC32C.text(CRC32C.of($0)) } })
