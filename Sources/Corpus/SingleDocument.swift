@@ -16,14 +16,24 @@ package struct SingleDocument: Sendable, Equatable {
         case anywhere
         /// Between two words; see `lastCut`.
         case betweenWords
-        /// Nowhere: the tokenizer merges across words.
+        /// Nowhere: the tokenizer merges across words, or an added token reaches over two of them.
         case nowhere
 
         init(_ tokenizer: any Tokenizer) {
             if tokenizer.name == "char" {
                 self = .anywhere
-            } else {
-                self = (tokenizer as? BPETokenizer)?.splitPattern == SplitPattern.none ? .nowhere : .betweenWords
+                return
+            }
+            let bpe = tokenizer as? BPETokenizer
+            let reaches = bpe?.addedTokens.contains { !$0.isSpecial && Self.mayHoldCut(Array($0.content.utf8)) } ?? false
+            self = bpe?.splitPattern == SplitPattern.none || reaches ? .nowhere : .betweenWords
+        }
+
+        /// Whether a cut between two words can lie inside a token that stands for these characters.
+        private static func mayHoldCut(_ content: [UInt8]) -> Bool {
+            content.indices.dropFirst().contains {
+                SingleDocument.isGap(content[$0]) && SingleDocument.isLetter(content[$0 - 1])
+                    && ($0 + 1 == content.count || SingleDocument.isLetter(content[$0 + 1]))
             }
         }
     }
@@ -72,16 +82,19 @@ package struct SingleDocument: Sendable, Equatable {
     /// patterns (GPT-2's, GPT-4's and its kin) x's word is letters that end at the blank or line end, as they would at the
     /// end of a text. The next word begins there and does not look back: " y..." (` ?\p{L}+` or `[^\r\n\p{L}\p{N}]?\p{L}+`),
     /// or "\n" alone (`\s+(?!\S)` finds no shorter run, `\s+` and `\s*[\r\n]+` take it), then y's. A tokenizer that does
-    /// not split texts (`none`) has no such place.
+    /// not split texts (`none`) has no such place. Tokens that were added for their characters are found before the words:
+    /// one that goes on behind such a place, as "hello world" does, leaves none either.
     package static func lastCut(_ text: UnsafeRawBufferPointer, after start: Int) -> Int? {
-        func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
         var i = text.count - 2
         while i > start {
-            if text[i] == 0x20 || text[i] == 0x0A, isLetter(text[i - 1]), isLetter(text[i + 1]) { return i }
+            if isGap(text[i]), isLetter(text[i - 1]), isLetter(text[i + 1]) { return i }
             i -= 1
         }
         return nil
     }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
+    private static func isGap(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A }
 }
 
 /// Mends UTF-8 that comes in pieces, so that a sequence over an edge of two is seen whole.

@@ -148,6 +148,29 @@ struct PrepareTests {
         #expect(manifest.audit.warnings?.contains { $0.code == "invalid-utf8" } == true)
     }
 
+    @Test(arguments: [("hello world", false), ("  ", true)])
+    func anAddedTokenIsNotCut(content: String, mayBeCut: Bool) throws {
+        let folder = try TemporaryFolder(), trainer = try BPETrainer(vocabularySize: 300)
+        try Array("hello world, hello there".utf8).withUnsafeBytes { try trainer.add(document: $0) }
+        let json = try trainer.train().tokenizer.tokenizerJSON()
+        let entry = "{\"id\": 9000, \"content\": \"\(content)\", \"special\": false},"
+        let name = try folder.write(
+            "tokenizer.json", json.replacing("\"added_tokens\": [", with: "\"added_tokens\": [" + entry, maxReplacements: 1))
+        let tokenizer = try TokenizerLoader().load(spec: name)
+        let text = String(repeating: "hello world,  ", count: 100)
+        let file = try folder.write("a.txt", text)
+        func run(_ out: String, _ limit: Int) throws {
+            _ = try prepare([file], folder(out), tokenizer: .ready(tokenizer)) {
+                $0.valFraction = 0
+                ($0.reading.pieceSize, $0.reading.batchSize, $0.reading.largestDocument) = (7, 7, limit)
+            }
+        }
+        try run("out", 5000)
+        #expect(try folder.ids("out/train.bin") == tokenizer.encode(text).map(Int.init))
+        #expect(try folder.ids("out/train.bin").count { $0 == 9000 } == 100)
+        if mayBeCut { try run("small", 500) } else { #expect(message { try run("small", 500) }.contains("no place")) }
+    }
+
     @Test func aTextWithoutWordsCannotBeReadInPieces() throws {
         let folder = try TemporaryFolder()
         let file = try folder.write("a.txt", String(repeating: "1234567890", count: 1000))
