@@ -70,7 +70,7 @@ struct Document {
 
 /// Turns the batches of a list of sources into documents. Used by many workers at a time.
 package struct DocumentExtractor: Sendable {
-    package let items: [SourceItem]
+    package var items: [SourceItem]
     package let textField: String
     package let seed: UInt64
     package let largestDocument: Int

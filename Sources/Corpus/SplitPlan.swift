@@ -58,20 +58,27 @@ struct SplitPlan {
             estimatedTokens = 0
             return
         }
-        let estimate = try SizeEstimate(
-            items: sources.items, files: files, extractor: extractor, options: options.reading, tokenizer: tokenizer)
-        estimatedTokens = Int(estimate.tokens.rounded())
+        var estimate: SizeEstimate?
+        do {
+            estimate = try SizeEstimate(
+                items: sources.items, files: files, extractor: extractor, options: options.reading, tokenizer: tokenizer)
+        } catch {
+            // The damaged file may be another part's, and the fraction does not depend on it; one of this part is met again.
+            if options.part == nil || options.valFraction == nil { throw error }
+        }
+        estimatedTokens = Int((estimate?.tokens ?? 0).rounded())
         choice =
             options.valFraction.map { ValidationChoice(fraction: $0, reason: "as asked") }
             ?? ValidationChoice.forDocuments(tokens: estimatedTokens)
         let look = Look(sources: sources, files: files, options: options, extractor: extractor)
-        splitsInside = try look.findsNoValidation(choice, expecting: estimate.documents, told: told)
+        splitsInside = try look.findsNoValidation(choice, expecting: estimate?.documents, told: told)
     }
 }
 
 /// A pass over sources of few documents, whether the rule gives any of them to validation.
 ///
-/// Every part of a divided preparation sees all sources, so all parts come to the same answer.
+/// Every part of a divided preparation sees all sources, so all parts come to the same answer. To the others a file that
+/// cannot be read holds nothing; its own part ends there. Should its cure change the answer, the parts cannot be merged.
 private struct Look {
     let sources: SourceList
     let files: SourceFiles
@@ -83,27 +90,40 @@ private struct Look {
     /// With so many documents, only an end of this many bytes on average is worth having.
     static let manyDocuments = 20, leastBytes = 64.0
 
+    /// - Parameter documents: about how many there are; nil where that is not known.
     func findsNoValidation(
-        _ choice: ValidationChoice, expecting documents: Double, told: (Double) throws -> Void
+        _ choice: ValidationChoice, expecting documents: Double?, told: (Double) throws -> Void
     ) throws -> Bool {
-        guard choice.fraction > 0, documents * choice.fraction < Self.certainDocuments,
+        guard choice.fraction > 0, (documents ?? 0) * choice.fraction < Self.certainDocuments,
             sources.items.allSatisfy({ $0.remote == nil })
         else { return false }
         struct Found: Error {}
         let rule = SplitRule(valFraction: choice.fraction)
-        let reader = SourceReader(items: sources.items, options: options.reading, locate: { try files.path(of: $0) })
-        var count = 0, bytes = 0
-        do {
-            try reader.forEachBatch { batch in
-                _ = try extractor.forEachGroup(batch) { group in
-                    let texts = group.map(\.text).filter { !$0.isEmpty }
-                    if SplitRule.hashes(of: texts).contains(where: { rule.isValidation(hash: $0.split) }) { throw Found() }
-                    count += texts.count
-                    bytes += texts.reduce(0) { $0 + $1.count }
+        let part = PartSelection(options.part ?? .whole, items: sources.items)
+        let weight = sources.items.reduce(0) { $0 + SourceReader.weight($1) }
+        var count = 0, bytes = 0, done = 0
+        for (index, item) in sources.items.enumerated() {
+            let reader = SourceReader(items: [item], options: options.reading, locate: { _ in try files.path(of: index) })
+            var extractor = extractor
+            extractor.items = [item]
+            do {
+                try reader.forEachBatch { batch in
+                    _ = try extractor.forEachGroup(batch) { group in
+                        let texts = group.map(\.text).filter { !$0.isEmpty }
+                        if SplitRule.hashes(of: texts).contains(where: { rule.isValidation(hash: $0.split) }) { throw Found() }
+                        count += texts.count
+                        bytes += texts.reduce(0) { $0 + $1.count }
+                    }
+                    try told((Double(done) + reader.fraction * Double(SourceReader.weight(item))) / Double(max(weight, 1)))
                 }
-                try told(reader.fraction)
+            } catch is Found {
+                return false
+            } catch {
+                let isInterruption = (error as? CorpusError)?.kind == .interrupted
+                if isInterruption || options.valFraction == nil || part.mayHold(item: index) { throw error }
             }
-        } catch is Found { return false }
+            done += SourceReader.weight(item)
+        }
         return count > 0 && (count <= Self.manyDocuments || Double(bytes) * choice.fraction >= Self.leastBytes * Double(count))
     }
 }

@@ -53,6 +53,31 @@ struct FewDocumentsTests {
         #expect(manifest.audit.warnings?.contains { $0.code == "no-validation" } == false)
     }
 
+    @Test(arguments: [2, 40]) func aPartDoesNotNeedTheFilesOfOthers(count: Int) throws {
+        let folder = try TemporaryFolder(), texts = Self.trainingTexts(count)
+        let names = texts.indices.map { "in/\(100 + $0).txt.gz" }
+        for (name, text) in zip(names, texts) { try folder.write(name, gzip(Array(text.utf8))) }
+        func prepare(_ out: String, _ part: PreparePart?) throws {
+            var options = self.options([folder("in")], folder(out))
+            (options.part, options.valFraction) = (part, 0.1)
+            _ = try Preparer(options: options).run()
+        }
+        try prepare("whole", nil)
+        let last = names[count - 1], sound = try folder.bytes(last)
+        try folder.write(last, [UInt8](repeating: 7, count: sound.count))
+        try prepare("one", PreparePart(index: 1, count: 2))
+        #expect(message { try prepare("two", PreparePart(index: 2, count: 2)) }.contains(last))
+        try folder.write(last, sound)
+        try prepare("two", PreparePart(index: 2, count: 2))
+        _ = try DatasetMerger(folders: [folder("one"), folder("two")], out: folder("merged")).run()
+        #expect(try ResumeTests.content(folder, "merged") == ResumeTests.content(folder, "whole"))
+        // Where the fraction depends on all files, so does every part.
+        try folder.write(last, [UInt8](repeating: 7, count: sound.count))
+        var options = self.options([folder("in")], folder("bad"))
+        options.part = PreparePart(index: 1, count: 2)
+        #expect(message { try Preparer(options: options).run() }.contains(last))
+    }
+
     /// Where a document falls into validation, the split is by document as it always was.
     @Test func aSplitThatHasDocumentsStays() throws {
         let folder = try TemporaryFolder()
