@@ -2,34 +2,10 @@
 import Foundation
 import Storage
 
-/// One block of headers of a response.
-package struct ResponseHeaders: Equatable {
-    package var status = 0
-    /// By lower-case name; of several, the last.
-    package var fields: [String: String] = [:]
-
-    /// - Parameter text: a status line and fields, without the empty line behind them; nil when it is none.
-    init?(_ text: String) {
-        let lines = text.split(whereSeparator: \.isNewline)
-        let words = (lines.first ?? "").split(separator: " ")
-        guard let first = words.first, first.hasPrefix("HTTP/"), words.count >= 2, let status = Int(words[1]) else { return nil }
-        self.status = status
-        for line in lines.dropFirst() {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            fields[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-        }
-    }
-
-    /// Whether another response follows this one in what curl hands on.
-    var isFollowed: Bool {
-        (100..<200).contains(status) || ([301, 302, 303, 307, 308].contains(status) && fields["location"] != nil)
-    }
-}
-
 /// A request made by the system's program `curl`.
 ///
 /// curl does TLS, proxies and redirects; its output comes through a pipe, so that it ends when this process does, however
-/// that ends. The token goes through curl's standard input, never over a command line that others can read, and curl
+/// that ends; the headers come through another. The token goes through curl's standard input, never over a command line that others can read, and curl
 /// leaves it out when a redirect leads to another host or port (since 7.83).
 package struct Curl {
     package var url: String
@@ -65,16 +41,49 @@ package struct Curl {
 
     struct Stopped: Error {}
 
+    /// Redirects that are followed.
+    private static let mostRedirects = 10
+
     /// Runs the request.
     ///
     /// - Parameters:
     ///   - isStopped: asked ten times a second; true ends the transfer.
     ///   - response: told the headers of the final response, before its body.
     ///   - body: told the body piece by piece.
-    /// - Throws: `FileError` when there is no curl; `Curl.Stopped`; what the functions throw, ending the transfer.
+    /// - Throws: `FileError` when there is no curl, or a redirect leads where none may; `Curl.Stopped`; what the functions
+    ///   throw, ending the transfer.
     func run(
         isStopped: () -> Bool, response: (ResponseHeaders) throws -> Void = { _ in },
         body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Ending {
+        var hop = self, headers: [ResponseHeaders] = []
+        for _ in 0...Self.mostRedirects {
+            var ending = try hop.runOnce(isStopped: isStopped, response: response, body: body)
+            headers += ending.headers
+            ending.headers = headers
+            guard ending.code == 0, let target = headers.last?.target, try hop.follows == false else { return ending }
+            hop = try self.next(from: hop.url, to: target)
+        }
+        throw FileError(path: url, operation: "download", reason: "more than \(Self.mostRedirects) redirects")
+    }
+
+    /// Whether curl follows redirects itself: to https only. From http on this machine they are looked at one by one, since
+    /// curl would go to any machine.
+    private var follows: Bool { get throws { try Origin(url).scheme == "https" } }
+
+    /// This request at the address that a redirect names; without the token when that is at another place.
+    private func next(from old: String, to target: String) throws -> Curl {
+        guard let address = URL(string: target, relativeTo: URL(string: old))?.absoluteURL.absoluteString else {
+            throw FileError(path: url, operation: "download", reason: "it redirects to '\(target)', which is no address")
+        }
+        var next = self
+        next.url = String(address.prefix { $0 != "#" })
+        if try Origin(next.url) != Origin(url) { next.token = nil }
+        return next
+    }
+
+    private func runOnce(
+        isStopped: () -> Bool, response: (ResponseHeaders) throws -> Void, body: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> Ending {
         let process = Process(), input = Pipe(), output = Pipe(), errors = Pipe()
         process.executableURL = URL(fileURLWithPath: try Self.program(for: url))
@@ -89,9 +98,18 @@ package struct Curl {
             throw FileError(path: url, operation: "download", reason: "curl could not be started (\(error))")
         }
         var parser = ResponseParser(url: url)
+        let pipes = CurlPipes(
+            headers: errors.fileHandleForReading.fileDescriptor, body: output.fileHandleForReading.fileDescriptor)
         do {
-            try Self.read(output.fileHandleForReading.fileDescriptor, isStopped: isStopped) { piece in
-                try parser.take(piece, response: response, body: body)
+            try pipes.read(isStopped: isStopped) { piece in
+                try parser.take(piece, response: response)
+            } body: { piece in
+                // With -I curl repeats the headers here; a redirect's body is for nobody.
+                guard !isHead, parser.isFinal || parser.headers.last?.isFollowed != true else { return }
+                guard parser.isFinal else {
+                    throw FileError(path: url, operation: "download", reason: "the server's response has no headers")
+                }
+                try body(piece)
             }
         } catch {
             // Not SIGTERM: a child may inherit a mask that blocks it.
@@ -99,12 +117,8 @@ package struct Curl {
             process.waitUntilExit()
             throw error
         }
-        let message = errors.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        return Ending(
-            code: process.terminationStatus,
-            message: String(decoding: message.prefix(2000), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines),
-            headers: parser.headers)
+        return Ending(code: process.terminationStatus, message: parser.message, headers: parser.headers)
     }
 
     /// Whether a server's entity tag can be sent back: quotes around visible ASCII without quotes and backslashes, since curl
@@ -117,13 +131,15 @@ package struct Curl {
 
     /// curl's options, one a line.
     package func config() throws -> String {
-        let origin = try Origin(url)
-        let schemes = origin.scheme == "http" ? "=http,https" : "=https"
+        let follows = try self.follows
+        // Without `globoff` braces and brackets of an address would be a list of addresses. Headers have a way of their own:
+        // in the body's, trailers could not be told from it.
         var lines = [
-            "url = \"\(url)\"", "silent", "show-error", "include", "location", "max-redirs = 10", "proto = \"\(schemes)\"",
-            "proto-redir = \"\(schemes)\"", "suppress-connect-headers", "connect-timeout = 20", "speed-limit = 1",
-            "speed-time = \(patience)",
+            "url = \"\(url)\"", "globoff", "silent", "show-error", "dump-header = \"/dev/stderr\"",
+            "proto = \"\(follows ? "=https" : "=http")\"", "proto-redir = \"=https\"", "suppress-connect-headers",
+            "connect-timeout = 20", "speed-limit = 1", "speed-time = \(patience)",
         ]
+        if follows { lines += ["location", "max-redirs = \(Self.mostRedirects)"] }
         if isHead { lines.append("head") }
         if let token {
             guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) else {
@@ -144,25 +160,6 @@ package struct Curl {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func read(
-        _ file: Int32, isStopped: () -> Bool, _ body: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
-        defer { buffer.deallocate() }
-        while true {
-            if isStopped() { throw Stopped() }
-            var waiting = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
-            guard poll(&waiting, 1, 100) > 0 else { continue }
-            let count = Foundation.read(file, buffer.baseAddress, buffer.count)
-            if count == 0 { return }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: "curl", operation: "read from", errno: errno)
-            }
-            try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
-    }
-
     private static func program(for url: String) throws -> String {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
         guard let path = folders.map({ "\($0)/curl" }).first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
@@ -170,52 +167,5 @@ package struct Curl {
                 path: url, operation: "download", reason: "the program `curl` is not installed (apt-get install curl)")
         }
         return path
-    }
-}
-
-/// Parts headers from body in what curl hands on.
-package struct ResponseParser {
-    package private(set) var headers: [ResponseHeaders] = []
-    private var pending: [UInt8] = []
-    private var isBody = false
-    private static let longestHeader = 256 << 10
-
-    private let url: String
-
-    /// - Parameter url: what was asked for, for messages.
-    package init(url: String) { self.url = url }
-
-    package mutating func take(
-        _ piece: UnsafeRawBufferPointer, response: (ResponseHeaders) throws -> Void,
-        body: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-        if isBody { return try body(piece) }
-        pending += piece
-        while !isBody, let end = Self.end(of: pending) {
-            guard let block = ResponseHeaders(String(decoding: pending[..<end], as: UTF8.self)) else {
-                throw FileError(path: url, operation: "download", reason: "the server's response has no status line")
-            }
-            pending.removeSubrange(..<(end + 4))
-            headers.append(block)
-            if !block.isFollowed {
-                isBody = true
-                try response(block)
-            }
-        }
-        if isBody {
-            let rest = pending
-            pending = []
-            if !rest.isEmpty { try rest.withUnsafeBytes { try body($0) } }
-        } else if pending.count > Self.longestHeader {
-            throw FileError(path: url, operation: "download", reason: "the server's response has a header without end")
-        }
-    }
-
-    /// Where the first empty line begins.
-    private static func end(of bytes: [UInt8]) -> Int? {
-        guard bytes.count >= 4 else { return nil }
-        return (0...bytes.count - 4).first {
-            bytes[$0] == 13 && bytes[$0 + 1] == 10 && bytes[$0 + 2] == 13 && bytes[$0 + 3] == 10
-        }
     }
 }

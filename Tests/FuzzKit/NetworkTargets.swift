@@ -5,7 +5,7 @@ import Remote
 public enum NetworkTargets {
     public static let all: [FuzzTarget] = [FuzzTarget("http-response", response)]
 
-    /// Headers and body in pieces of a chosen size.
+    /// Headers, trailers and messages in pieces of a chosen size.
     private static func response(_ input: UnsafeRawBufferPointer, _ folder: FuzzFolder) throws {
         let (size, stream) = head(input)
         var parser = ResponseParser(url: "https://host/input"), position = 0
@@ -13,10 +13,10 @@ public enum NetworkTargets {
             let end = min(position + max(1, Int(size)), stream.count)
             try parser.take(UnsafeRawBufferPointer(rebasing: stream[position..<end])) { headers in
                 _ = headers.fields["retry-after"].flatMap(Downloader.pause)
-            } body: { _ in
             }
             position = end
         }
+        _ = parser.message
     }
 }
 

@@ -18,9 +18,48 @@ struct SecurityTests {
         let secure = try Curl(url: "https://example.org/f", token: "hf_a").config()
         #expect(secure.contains("\nproto = \"=https\"\n") && secure.contains("\nproto-redir = \"=https\"\n"))
         let local = try Curl(url: "http://127.0.0.1:9/f").config()
-        #expect(local.contains("\nproto-redir = \"=http,https\"\n"))
+        #expect(local.contains("\nproto-redir = \"=https\"\n") && !local.contains("\nlocation\n"))
         // Certificates are checked, and no file of the user's adds options.
         #expect(!secure.contains("insecure") && !secure.contains("netrc"))
+    }
+
+    @Test func plainHTTPOnThisMachineLeadsToNoOther() throws {
+        let folder = try TemporaryFolder()
+        for target in ["http://example.invalid/f", "//example.invalid/f", "ftp://127.0.0.1/f"] {
+            let server = try LocalServer { _ in ServedResponse(status: 302, headers: ["Location": target]) }
+            let found = refusal {
+                try Downloader().fetch(RemoteFile(name: "f", url: server.address + "/f"), to: folder("f"))
+            }
+            #expect(found.contains("only https:// is taken"), "\(target): \(found)")
+            #expect(refusal { try Downloader().look(server.address + "/f") }.contains("only https:// is taken"))
+        }
+        // To this machine it may lead, and what the redirect itself says is not the file.
+        let server = try LocalServer { request in
+            request.path == "/a/f"
+                ? ServedResponse(status: 302, headers: ["Location": "../b?x=1#y"], body: Array("moved".utf8))
+                : ServedResponse(body: Array(request.path.utf8))
+        }
+        try Downloader().fetch(RemoteFile(name: "f", url: server.address + "/a/f"), to: folder("f"))
+        #expect(FileManager.default.contents(atPath: folder("f")).map { Array($0) } == Array("/b?x=1".utf8))
+    }
+
+    @Test func anAddressIsOneAddress() throws {
+        let server = try LocalServer { .file(Array("body".utf8), $0) }, folder = try TemporaryFolder()
+        let path = "/{a,b}-[1-3].txt"
+        try Downloader().fetch(RemoteFile(name: "f", url: server.address + path), to: folder("f"))
+        #expect(server.requests.map(\.path) == [path])
+        #expect(FileManager.default.contents(atPath: folder("f")).map { Array($0) } == Array("body".utf8))
+    }
+
+    @Test func trailersAreNoContent() throws {
+        let server = try LocalServer { _ in
+            var response = ServedResponse(body: Array("body\n".utf8))
+            response.trailers = ["X-Checksum": "abc", "X-Status": "done"]
+            return response
+        }
+        let folder = try TemporaryFolder()
+        try Downloader().fetch(RemoteFile(name: "f", url: server.address + "/f"), to: folder("f"))
+        #expect(FileManager.default.contents(atPath: folder("f")).map { Array($0) } == Array("body\n".utf8))
     }
 
     @Test func whatAnAnswerLinksToIsHeldToTheSameRule() throws {

@@ -21,6 +21,8 @@ public struct ServedResponse: Sendable {
     public var statedLength: Int?
     /// Bytes of the body after which the connection is dropped.
     public var dropAfter: Int?
+    /// Sent behind the body, which then comes in chunks.
+    public var trailers: [String: String] = [:]
 
     public init(
         status: Int = 200, headers: [String: String] = [:], body: [UInt8] = [], statedLength: Int? = nil, dropAfter: Int? = nil
@@ -107,10 +109,20 @@ public final class LocalServer: @unchecked Sendable {
         let response = handler(request)
         var head = "HTTP/1.1 \(response.status) Status\r\nConnection: close\r\n"
         let length = response.statedLength ?? response.body.count
-        if length >= 0 { head += "Content-Length: \(length)\r\n" }
+        if !response.trailers.isEmpty {
+            head += "Transfer-Encoding: chunked\r\n"
+        } else if length >= 0 {
+            head += "Content-Length: \(length)\r\n"
+        }
         for (name, value) in response.headers { head += "\(name): \(value)\r\n" }
         Self.write(Array((head + "\r\n").utf8), connection)
         if request.method == "HEAD" { return }
+        if !response.trailers.isEmpty {
+            let fields = response.trailers.map { "\($0): \($1)\r\n" }.joined()
+            let size = String(response.body.count, radix: 16)
+            Self.write(Array("\(size)\r\n".utf8) + response.body + Array("\r\n0\r\n\(fields)\r\n".utf8), connection)
+            return
+        }
         Self.write(Array(response.body.prefix(response.dropAfter ?? .max)), connection)
         if response.dropAfter != nil {
             // Reset instead of a tidy end.
