@@ -50,6 +50,9 @@ enum RemoteSources {
         ["hf://", "https://", "http://"].contains { argument.hasPrefix($0) }
     }
 
+    /// What a file counts at most among others, in bytes.
+    private static let largestWeight = 1 << 50
+
     /// - Throws: `CorpusError` of kind usage when nothing there can be read; what the listing throws.
     static func items(of argument: String, argument index: Int, network: (any SourceNetwork)?) throws -> [SourceItem] {
         guard let network else {
@@ -59,9 +62,10 @@ enum RemoteSources {
             // An address may have a query behind the name.
             let path = file.name.split(separator: "?").first.map(String.init) ?? file.name
             guard let (format, compression) = SourceList.format(of: path) else { return nil }
+            // A size is only a weight here, and a server may say anything.
             return SourceItem(
-                name: file.name, format: format, compression: compression, bytes: file.size ?? 0, argument: index,
-                identity: file.tag ?? "", remote: file)
+                name: file.name, format: format, compression: compression, bytes: min(file.size ?? 0, largestWeight),
+                argument: index, identity: file.tag ?? "", remote: file)
         }
         guard !items.isEmpty else {
             throw CorpusError.usage("'\(argument)' has no file that can be read; known kinds are \(SourceList.knownKinds)")

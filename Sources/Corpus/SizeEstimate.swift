@@ -10,6 +10,9 @@ package struct SizeEstimate: Sendable, Equatable {
     /// With one end-of-text for each document, when the tokenizer has one.
     package var tokens: Double = 0
 
+    /// No estimate is above this, so that each is an integer too.
+    private static let most = 0x1p60
+
     /// Files looked into, evenly spaced over all; the others are taken to be like these, by size.
     private static let sampledItems = 16
     /// Bytes of text looked at in all of them together.
@@ -35,13 +38,21 @@ package struct SizeEstimate: Sendable, Equatable {
             documents += part.documents
             textBytes += part.textBytes
             tokens += part.tokens
-            sampledWeight += SourceReader.weight(item)
+            sampledWeight = Self.sum([sampledWeight, SourceReader.weight(item)])
         }
-        let all = items.reduce(0) { $0 + SourceReader.weight($1) }
+        let all = Self.sum(items.lazy.map(SourceReader.weight))
         let scale = sampledWeight > 0 ? Double(all) / Double(sampledWeight) : 1
-        documents *= scale
-        textBytes *= scale
-        tokens *= scale
+        documents = min(documents * scale, Self.most)
+        textBytes = min(textBytes * scale, Self.most)
+        tokens = min(tokens * scale, Self.most)
+    }
+
+    /// A sum of sizes, which may be what a server or a file with holes says: it stops at the greatest integer.
+    package static func sum(_ sizes: some Sequence<Int>) -> Int {
+        sizes.reduce(0) { sum, size in
+            let (total, overflows) = sum.addingReportingOverflow(size)
+            return overflows ? .max : total
+        }
     }
 
     private init() {}

@@ -70,7 +70,7 @@ final class SourceReader {
         let part = part ?? PartSelection(.whole, items: items)
         self.part = part
         self.locate = locate ?? { items[$0].name }
-        bytesTotal = items.indices.reduce(0) { part.mayHold(item: $1) ? $0 + Self.weight(items[$1]) : $0 }
+        bytesTotal = SizeEstimate.sum(items.indices.lazy.filter { part.mayHold(item: $0) }.map { Self.weight(items[$0]) })
     }
 
     /// The share of all items that was read, 0...1, weighted by their sizes.

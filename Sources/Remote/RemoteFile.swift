@@ -17,6 +17,9 @@ public struct RemoteFile: Sendable, Equatable {
     /// The strong entity tag under which a part of the file can be asked for.
     public var validator: String?
 
+    /// A size that a server told, nil when no file has it: sums over many files must not overflow by what a server says.
+    static func size(_ told: Int) -> Int? { (0...1 << 50).contains(told) ? told : nil }
+
     public init(
         name: String, url: String, size: Int? = nil, sha256: String? = nil, tag: String? = nil, validator: String? = nil
     ) {

@@ -12,15 +12,20 @@ struct NetworkTests {
         let folder: String
         private let lock = NSLock()
         private var brought: [String] = []
+        /// What is said of a file's size, whatever it is.
+        private let toldSize: Int?
         var log: [String] { lock.withLock { brought } }
 
-        init(_ folder: String) { self.folder = folder }
+        init(_ folder: String, toldSize: Int? = nil) {
+            self.folder = folder
+            self.toldSize = toldSize
+        }
 
         func list(_ address: String) throws -> [DistantFile] {
             let name = address.dropFirst("https://host/".count)
             return Folder.names(folder).filter { name == "all" || $0 == name }.map { file in
                 let size = (try? FileManager.default.attributesOfItem(atPath: folder + "/" + file))?[.size] as? Int
-                return DistantFile(name: "https://host/" + file, size: size, tag: "tag")
+                return DistantFile(name: "https://host/" + file, size: toldSize ?? size, tag: "tag")
             }
         }
 
@@ -81,6 +86,16 @@ struct NetworkTests {
                 == ["f0.jsonl", "f1.jsonl.gz", "f2.jsonl", "f3.jsonl.gz", "f4.jsonl", "f5.jsonl.gz"].map { "https://host/" + $0 })
         #expect(network.log.count == 6)
         #expect(folder.names() == ["distant", "local", "server"])
+    }
+
+    @Test(arguments: [nil, 0.01]) func noToldSizeIsTooLarge(_ fraction: Double?) throws {
+        let folder = try TemporaryFolder()
+        _ = try served(folder)
+        var options = ResumeTests.options(["https://host/all"], folder("out"))
+        options.network = FolderNetwork(folder("server"), toldSize: .max)
+        options.valFraction = fraction
+        #expect(try Preparer(options: options).run().sources.count == 6)
+        #expect(SizeEstimate.sum([1, .max, .max]) == .max && SizeEstimate.sum([1, 2]) == 3)
     }
 
     @Test func interruptedDownloadsAreNotRepeatedForFilesThatAreDone() throws {
