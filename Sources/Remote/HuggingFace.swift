@@ -64,11 +64,12 @@ public struct HuggingFace: Sendable {
         }
 
         func matches(_ file: String) -> Bool {
+            // The card of a data set speaks about it and is no part of it, unless someone asks for it or for all such files.
+            if file == "README.md", !path.hasSuffix(".md") { return false }
             guard path.contains(where: { "*?[".contains($0) }) else {
                 return path.isEmpty || file == path || file.hasPrefix(path + "/")
             }
-            // `**` reaches over folders, `*` does not.
-            return fnmatch(path, file, path.contains("**") ? 0 : FNM_PATHNAME) == 0
+            return PathPattern(path).matches(file)
         }
     }
 
@@ -139,7 +140,7 @@ public struct HuggingFace: Sendable {
                 let digest = entry.lfs?.oid.flatMap { Downloader.isDigest($0) ? $0 : nil }
                 files.append(
                     RemoteFile(
-                        name: name, url: base + Self.escaped(entry.path), size: entry.size.flatMap { $0 >= 0 ? $0 : nil },
+                        name: name, url: base + Self.escaped(entry.path), size: entry.size.flatMap(RemoteFile.size),
                         sha256: digest, tag: digest ?? entry.oid))
             }
         }

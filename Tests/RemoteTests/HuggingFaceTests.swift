@@ -31,7 +31,8 @@ struct HuggingFaceTests {
                     headers: ["Link": "<http://\(port)\(tree)?page=2>; rel=\"next\""], body: Array(list.utf8))
             }
             if request.path == tree + "?page=2" {
-                return ServedResponse(body: Array("[\(entry("data/a.parquet")),\(entry("readme.md"))]".utf8))
+                return ServedResponse(
+                    body: Array("[\(entry("data/a.parquet")),\(entry("readme.md")),\(entry("README.md"))]".utf8))
             }
             let files = "/datasets/me/set/resolve/\(Self.commit)/"
             if request.path.hasPrefix(files) {
@@ -64,6 +65,9 @@ struct HuggingFaceTests {
         #expect(try paths("/data") == ["data/a.parquet", "data/b 2.parquet", "data/deep/c.parquet"])
         #expect(try paths("/**.parquet") == ["data/a.parquet", "data/b 2.parquet", "data/deep/c.parquet"])
         #expect(try paths("") == ["data/a.parquet", "data/b 2.parquet", "data/deep/c.parquet", "readme.md"])
+        // The card is no text of the set, unless someone asks for it.
+        #expect(try paths("/*") == ["readme.md"])
+        #expect(try paths("/README.md") == ["README.md"] && paths("/*.md") == ["README.md", "readme.md"])
         #expect(try paths("@refs%2Fx/data/deep/c.parquet") == ["data/deep/c.parquet"])
         let file = try #require(try hub.files("hf://datasets/me/set/data/b*", downloader: downloader).first)
         #expect(file.size == 16 && file.sha256 == SHA256.hex(of: "data/b 2.parquet") && file.tag == file.sha256)
@@ -94,6 +98,22 @@ struct HuggingFaceTests {
             _ = try other.files("hf://datasets/me/set/x", downloader: downloader(other))
             Issue.record("an error was expected")
         } catch { #expect("\(error)".contains("did not answer as the hub does; check HF_ENDPOINT")) }
+    }
+
+    @Test func patternsGoNameByName() {
+        func taken(_ pattern: String) -> String {
+            ["x.j", "data/x.j", "data/a/x.j", "data/a/b/x.j", "data/a/b/y.k", "datum/b/x.j"].filter {
+                PathPattern(pattern).matches($0)
+            }.joined(separator: " ")
+        }
+        #expect(taken("data/**/*.j") == "data/x.j data/a/x.j data/a/b/x.j")
+        #expect(taken("**/x.j") == "x.j data/x.j data/a/x.j data/a/b/x.j datum/b/x.j")
+        #expect(taken("**.k") == "data/a/b/y.k" && taken("data/**/b/*") == "data/a/b/x.j data/a/b/y.k")
+        // One star stays in its folder, whatever else the pattern has.
+        #expect(taken("dat*/b/**") == "datum/b/x.j" && taken("data/*/x.j") == "data/a/x.j")
+        #expect(taken("**/a/**/*.j") == "data/a/x.j data/a/b/x.j" && taken("data/a/**") == "data/a/x.j data/a/b/x.j data/a/b/y.k")
+        #expect(taken("dat**") == "data/x.j data/a/x.j data/a/b/x.j data/a/b/y.k datum/b/x.j")
+        #expect(taken("*") == "x.j" && taken("**/z").isEmpty && taken("data/?/[ab]/x.j") == "data/a/b/x.j")
     }
 
     @Test func theTokenComesFromTheUsualPlaces() throws {
