@@ -25,6 +25,8 @@ public struct Downloader: Sendable {
         var reason: String
         /// Seconds that the server asks to wait.
         var pause: Double?
+        /// Whether what came is of no use any more, since the server has another version now.
+        var isChange = false
     }
 
     /// Thrown when a transfer was told to stop; what came stays for the next time.
@@ -32,19 +34,20 @@ public struct Downloader: Sendable {
 
     /// Brings a file; one that is there in its full size is taken as it is.
     ///
-    /// What comes is kept in `path.part` until it is whole, so a later call goes on from there.
+    /// What comes is kept in `path.part` until it is whole, so a later call goes on from there; `path.lock` says of which version
+    /// it is, and bytes of another one are never joined to it.
     /// - Throws: `FileError`; `Downloader.Stopped`.
     public func fetch(_ file: RemoteFile, to path: String, isStopped: @Sendable () -> Bool = { false }) throws {
         // Another process may be after the same file: whoever is second waits and finds it.
-        let lock = try PartLock(path + ".lock", isStopped: isStopped)
+        let lock = try DownloadLock(path + ".lock", isStopped: isStopped)
         defer { lock.end() }
         var status = stat()
         if stat(path, &status) == 0, file.size.map({ $0 == Int(status.st_size) }) ?? true { return }
         let part = path + ".part"
-        var failures = 0, mismatches = 0, sizeBefore = Self.size(part)
+        var failures = 0, mismatches = 0, changes = 0, sizeBefore = Self.size(part)
         while true {
             do {
-                try attempt(file, part: part, isStopped: isStopped)
+                try attempt(file, part: part, lock: lock, isStopped: isStopped)
                 if let wanted = file.sha256, try Self.hash(part) != wanted {
                     unlink(part)
                     mismatches += 1
@@ -55,13 +58,15 @@ public struct Downloader: Sendable {
                     }
                     throw Passing(reason: "its SHA-256 is not the one that was announced", pause: nil)
                 }
+                try lock.setVersion(nil)
                 if rename(part, path) != 0 { throw FileError(path: path, operation: "rename", errno: errno) }
                 return
             } catch let passing as Passing {
                 let sizeNow = Self.size(part)
                 failures = sizeNow > sizeBefore ? 1 : failures + 1
                 sizeBefore = sizeNow
-                guard failures < tries else {
+                changes += passing.isChange ? 1 : 0
+                guard failures < tries, changes < tries else {
                     throw FileError(
                         path: file.url, operation: "download",
                         reason: "\(passing.reason) (\(tries) tries); what came so far is kept, repeat the command to go on")
@@ -86,7 +91,9 @@ public struct Downloader: Sendable {
         var file = RemoteFile(name: url, url: url)
         guard let last = ending.headers.last, last.status < 300 else { return file }
         func linked(_ name: String) -> String? { ending.headers.compactMap { $0.fields[name] }.last }
-        file.size = (linked("x-linked-size") ?? last.fields["content-length"]).flatMap(Int.init).flatMap { $0 >= 0 ? $0 : nil }
+        // Servers that make a file while they send it say 0 here: only the transfer tells whether it is empty.
+        file.size = (linked("x-linked-size") ?? last.fields["content-length"]).flatMap(Int.init).flatMap(RemoteFile.size)
+            .flatMap { $0 > 0 ? $0 : nil }
         let tag = last.fields["etag"]
         if let tag, Curl.isValidator(tag), last.fields["accept-ranges"] != "none" { file.validator = tag }
         if let digest = linked("x-linked-etag").map({ $0.filter { $0 != "\"" } }), Self.isDigest(digest) {
@@ -123,35 +130,52 @@ public struct Downloader: Sendable {
 
     // ---- One try -----------------------------------------------------------------------------------------------------
 
-    private func attempt(_ file: RemoteFile, part: String, isStopped: () -> Bool) throws {
+    private func attempt(_ file: RemoteFile, part: String, lock: DownloadLock, isStopped: () -> Bool) throws {
         // Private: what needs a token to be fetched is not for everybody on this machine.
         let output = open(part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if output < 0 { throw FileError(path: part, operation: "create", errno: errno) }
         defer { close(output) }
+        func cut(to size: Int) throws {
+            if ftruncate(output, off_t(size)) != 0 { throw FileError(path: part, operation: "cut", errno: errno) }
+        }
         var size = Self.size(part)
+        // What nobody knows the version of may be of any, unless the whole is proved by its hash in the end.
+        let version = lock.version
+        if version == nil, file.sha256 == nil { size = 0 }
         if let whole = file.size, size > whole { size = 0 }
-        if let whole = file.size, size == whole { return }
-        var expected = file.size, isWanted = false
-        let request = Curl(url: file.url, token: token(file.url), offset: size, validator: file.validator, patience: patience)
+        if let whole = file.size, size == whole { return try cut(to: size) }
+        let validator = [file.sha256 == nil ? version?.tag : nil, file.validator].compactMap { $0 }.first(where: Curl.isValidator)
+        let request = Curl(url: file.url, token: token(file.url), offset: size, validator: validator, patience: patience)
+        var expected = file.size, isWanted = false, change: String?
         let ending = try request.run(isStopped: isStopped) { headers in
             switch headers.status {
             case 206:
-                // "bytes FIRST-LAST/TOTAL"; a server may answer another part than was asked for.
-                let range = (headers.fields["content-range"] ?? "").split { " -/".contains($0) }
-                guard range.count == 4, Int(range[1]) == size else { size = 0; break }
-                isWanted = true
-                expected = expected ?? Int(range[3])
+                let range = ContentRange(headers)
+                if range?.first != size {
+                    size = 0
+                } else if size > 0, file.sha256 == nil, let found = version?.difference(from: headers, wasAsked: validator != nil)
+                {
+                    change = found
+                    size = 0
+                } else {
+                    try Self.refuseEncoding(headers, of: file)
+                    isWanted = true
+                    expected = expected ?? range?.total
+                    if size == 0 { try lock.setVersion(PartVersion(headers)) }
+                }
             case 200:
+                try Self.refuseEncoding(headers, of: file)
                 isWanted = true
                 size = 0
                 expected = expected ?? headers.fields["content-length"].flatMap(Int.init)
+                // The bytes of the old version go before the new one has its name.
+                try cut(to: 0)
+                try lock.setVersion(PartVersion(headers))
             case 416: size = 0
             default: break
             }
             // A refusal of some bytes leaves the ones that came before.
-            if isWanted || headers.status == 416 || headers.status == 206, ftruncate(output, off_t(size)) != 0 {
-                throw FileError(path: part, operation: "cut", errno: errno)
-            }
+            if isWanted || headers.status == 416 || headers.status == 206 { try cut(to: size) }
         } body: { piece in
             guard isWanted else { return }
             if let expected, size + piece.count > expected {
@@ -162,6 +186,7 @@ public struct Downloader: Sendable {
             size += piece.count
         }
         if ending.headers.last?.status == 416 { throw Passing(reason: "the server refused to go on in the middle", pause: 0) }
+        if let change { throw Passing(reason: change, pause: 0, isChange: true) }
         try refuse(ending, ending.headers.last, file.url)
         guard isWanted else { throw Passing(reason: "the server sent another part than was asked for", pause: nil) }
         if let expected, size < expected {
@@ -231,6 +256,18 @@ extension Downloader {
         return format.date(from: text).map { max(0, $0.timeIntervalSinceNow) }
     }
 
+    /// Refuses what a server packed for the way: nobody unpacks it here. A file may be packed as its name says.
+    private static func refuseEncoding(_ headers: ResponseHeaders, of file: RemoteFile) throws {
+        let encoding = (headers.fields["content-encoding"] ?? "").lowercased()
+        let path = file.url.prefix { $0 != "?" && $0 != "#" }
+        let isNamed = ["gzip", "x-gzip"].contains(encoding) && path.hasSuffix(".gz")
+        guard !encoding.isEmpty, encoding != "identity", !isNamed else { return }
+        throw FileError(
+            path: file.url, operation: "download",
+            reason: "the server sends it with Content-Encoding '\(encoding)', which was not asked for and is not unpacked; "
+                + "fetch it by hand and give the file")
+    }
+
     static func isDigest(_ text: String) -> Bool {
         text.utf8.count == 64 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
@@ -263,26 +300,4 @@ extension Downloader {
             done += count
         }
     }
-}
-
-/// A lock on one download, between threads and processes.
-private final class PartLock {
-    private let file: Int32
-    private let path: String
-
-    init(_ path: String, isStopped: () -> Bool) throws {
-        self.path = path
-        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        if file < 0 { throw FileError(path: path, operation: "create", errno: errno) }
-        while flock(file, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR, !isStopped() else {
-                close(file)
-                throw Downloader.Stopped()
-            }
-            usleep(50_000)
-        }
-    }
-
-    /// The lock's file stays: removing it while another waits for it would make two locks.
-    func end() { close(file) }
 }
