@@ -54,7 +54,7 @@ final class SourceReader {
     private let locate: (Int) throws -> String
     private let bytesTotal: Int
     /// Weight of the items that were read to their ends, and of the one being read.
-    private var weightDone = 0, currentWeight = 0
+    private var weightDone = 0.0, currentWeight = 0
     private var currentFraction: () -> Double = { 0 }
 
     /// - Parameters:
@@ -76,7 +76,7 @@ final class SourceReader {
     /// The share of all items that was read, 0...1, weighted by their sizes.
     var fraction: Double {
         guard bytesTotal > 0 else { return 1 }
-        return min(1, (Double(weightDone) + currentFraction() * Double(currentWeight)) / Double(bytesTotal))
+        return min(1, (weightDone + currentFraction() * Double(currentWeight)) / Double(bytesTotal))
     }
 
     /// What an item counts in progress: its bytes, or about what a story has.
@@ -100,7 +100,7 @@ final class SourceReader {
         for (index, item) in items.enumerated() where part.mayHold(item: index) {
             currentWeight = Self.weight(item)
             defer {
-                weightDone += currentWeight
+                weightDone += Double(currentWeight)
                 currentFraction = { 0 }
             }
             guard index >= start.item else { continue }

@@ -100,8 +100,8 @@ private struct Look {
         struct Found: Error {}
         let rule = SplitRule(valFraction: choice.fraction)
         let part = PartSelection(options.part ?? .whole, items: sources.items)
-        let weight = sources.items.reduce(0) { $0 + SourceReader.weight($1) }
-        var count = 0, bytes = 0, done = 0
+        let weight = Double(max(SizeEstimate.sum(sources.items.lazy.map(SourceReader.weight)), 1))
+        var count = 0, bytes = 0, done = 0.0
         for (index, item) in sources.items.enumerated() {
             let reader = SourceReader(items: [item], options: options.reading, locate: { _ in try files.path(of: index) })
             var extractor = extractor
@@ -114,7 +114,7 @@ private struct Look {
                         count += texts.count
                         bytes += texts.reduce(0) { $0 + $1.count }
                     }
-                    try told((Double(done) + reader.fraction * Double(SourceReader.weight(item))) / Double(max(weight, 1)))
+                    try told((done + reader.fraction * Double(SourceReader.weight(item))) / weight)
                 }
             } catch is Found {
                 return false
@@ -122,7 +122,7 @@ private struct Look {
                 let isInterruption = (error as? CorpusError)?.kind == .interrupted
                 if isInterruption || options.valFraction == nil || part.mayHold(item: index) { throw error }
             }
-            done += SourceReader.weight(item)
+            done += Double(SourceReader.weight(item))
         }
         return count > 0 && (count <= Self.manyDocuments || Double(bytes) * choice.fraction >= Self.leastBytes * Double(count))
     }

@@ -145,16 +145,7 @@ final class AppendedFile {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws {
-        var done = 0
-        while done < bytes.count, let base = bytes.baseAddress {
-            let written = calls.write(file, base + done, bytes.count - done)
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: path, operation: "write", errno: errno)
-            }
-            if written == 0 { throw FileError(path: path, operation: "write", errno: ENOSPC) }
-            done += written
-        }
+        try calls.writeAll(bytes, to: file, path: path)
         crc.update(bytes)
         count += bytes.count
     }

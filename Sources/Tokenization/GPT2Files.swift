@@ -123,19 +123,16 @@ struct VocabularyBuilder {
                 throw TokenizerError(
                     .badFile, "'\(path)': token '\(key.prefix(40))' has no valid id (a whole number below \(most))")
             }
+            let isAdded = added.contains(id)
             var bytes: [UInt8] = []
-            if added.contains(id) {
-                guard ByteAlphabet.append(key.utf8, to: &bytes), unneeded.insert(id).inserted else { continue }
-                while tokens.count <= Int(id) { tokens.append([]) }
-                tokens[Int(id)] = bytes
-                continue
-            }
             guard ByteAlphabet.append(key.utf8, to: &bytes), !bytes.isEmpty else {
+                if isAdded { continue }
                 throw TokenizerError(
                     .unsupported,
                     "'\(path)': token '\(key.prefix(40))' (id \(id)) is not written in the byte-level alphabet; "
                         + "Apus reads byte-level BPE such as GPT-2's, not SentencePiece")
             }
+            if isAdded, !unneeded.insert(id).inserted { continue }
             while tokens.count <= Int(id) { tokens.append([]) }
             if !tokens[Int(id)].isEmpty {
                 throw TokenizerError(.badFile, "'\(path)': id \(id) is given to two tokens, one of them '\(key.prefix(40))'")

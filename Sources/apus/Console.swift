@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 import Foundation
+import Storage
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Standard error: progress, notices and errors; standard output: data.
 ///
@@ -26,24 +21,31 @@ enum Console {
     private static let firstFailure = Atomic<Int32>(0)
     static var outputFailure: Int32 { firstFailure.load(ordering: .relaxed) }
 
+    /// The system's calls, but for a pipe or terminal that was set not to block and is full: it is waited for a little.
+    private static let calls: FileCalls = {
+        var calls = FileCalls.system
+        calls.write = { file, bytes, count in
+            while true {
+                let written = FileCalls.system.write(file, bytes, count)
+                guard written < 0, errno == EAGAIN else { return written }
+                var ready = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+                if poll(&ready, 1, 1000) <= 0 {
+                    errno = EAGAIN
+                    return -1
+                }
+            }
+        }
+        return calls
+    }()
+
     /// - Returns: 0, or the error's number; what was not written then is lost.
     private static func put(_ text: String, to file: Int32) -> Int32 {
         var text = text
-        return text.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while !rest.isEmpty {
-                let written = systemWrite(file, rest.baseAddress, rest.count)
-                if written < 0, errno == EINTR { continue }
-                if written < 0, errno == EAGAIN {
-                    // A pipe or terminal that was set not to block, and is full.
-                    var ready = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
-                    if poll(&ready, 1, 1000) > 0 { continue }
-                    return EAGAIN
-                }
-                guard written > 0 else { return written < 0 ? errno : EIO }
-                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-            }
+        do {
+            try text.withUTF8 { try calls.writeAll(UnsafeRawBufferPointer($0), to: file, path: "the terminal") }
             return 0
+        } catch {
+            return (error as? FileError)?.code ?? EIO
         }
     }
 
@@ -95,9 +97,6 @@ enum Console {
     /// Writes a line of data to standard output.
     static func print(_ line: String) { stream(line + "\n") }
 }
-
-/// The system's call, which `Console.write` hides.
-private func systemWrite(_ file: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int { write(file, bytes, count) }
 
 /// Numbers as people read them.
 enum Format {

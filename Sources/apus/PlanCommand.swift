@@ -111,11 +111,7 @@ struct PlanCommand: ParsableCommand {
     private func planDevice(_ config: RunConfig) throws -> PlanDevice {
         guard device.lowercased() != "cpu" else { return try cpu(config) }
         guard let gpu = GPU.named(device) else {
-            let near = PlanDevice.suggestions(for: device)
-            let hint =
-                near.isEmpty
-                ? "name a graphics card such as \"RTX 4070\", or cpu" : "close names: \(near.joined(separator: ", ")); or cpu"
-            throw UsageError("unknown device '\(device)'; \(hint)")
+            throw ReportFacts.unknownDevice(device)
         }
         return .gpu(gpu, dtype: config.dtype, efficiency: efficiency)
     }

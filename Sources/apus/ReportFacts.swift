@@ -2,6 +2,7 @@
 import Foundation
 import Health
 import RunLog
+import Storage
 
 /// Refuses facts about a run that no run can have, before a report rests on them.
 enum ReportFacts {
@@ -56,12 +57,7 @@ enum ReportFacts {
     ///   that does not exist.
     static func check(device: String?, dataset: String?, data: String?) throws {
         if let device, device.lowercased() != "cpu", GPU.named(device) == nil {
-            let near = PlanDevice.suggestions(for: device)
-            throw UsageError(
-                "unknown device '\(device)'; "
-                    + (near.isEmpty
-                        ? "name a graphics card such as \"RTX 4070\", or cpu"
-                        : "close names: \(near.joined(separator: ", ")); or cpu"))
+            throw unknownDevice(device)
         }
         // Any name may be that of one's own data; one that is nearly a known name is a slip that would cost the comparison.
         if let dataset, DatasetKind(dataset) == .unknown, let near = nearestName(to: dataset.lowercased(), among: datasets),
@@ -69,10 +65,18 @@ enum ReportFacts {
         {
             throw UsageError("unknown data set '\(dataset)'; did you mean \(near)? Known are \(datasets.joined(separator: ", "))")
         }
-        var isFolder: ObjCBool = false
-        if let data, !(FileManager.default.fileExists(atPath: data, isDirectory: &isFolder) && isFolder.boolValue) {
+        if let data, !Folder.exists(data) {
             throw UsageError("--data \(data) is no folder; name the dataset folder that holds dataset.json")
         }
+    }
+
+    /// For a card that is not in the table: the names that are nearest.
+    static func unknownDevice(_ name: String) -> UsageError {
+        let near = PlanDevice.suggestions(for: name)
+        let hint =
+            near.isEmpty
+            ? "name a graphics card such as \"RTX 4070\", or cpu" : "close names: \(near.joined(separator: ", ")); or cpu"
+        return UsageError("unknown device '\(name)'; \(hint)")
     }
 
     private static func typed(_ value: ConfigValue) -> String {

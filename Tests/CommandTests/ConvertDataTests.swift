@@ -7,12 +7,8 @@ import Testing
 /// by scripts/bridges.
 @Suite(.serialized) struct ConvertDataTests {
     @Test func modelsAndTokensGoOutAndComeBack() throws {
-        let folder = try WholePathTests.prepared(), run = folder("run")
-        let train = try Program.start(
-            ["train", "--data", folder("data"), "--out", run, "--max-iters", "2", "--activation", "gelu_tanh", "--quiet"]
-                + WholePathTests.small
-        ).1()
-        #expect(train.code == 0, "\(train.errors)")
+        let folder = try WholePathTests.prepared()
+        let run = try WholePathTests.train(folder, "--max-iters", "2", "--activation", "gelu_tanh")
         for (form, out) in [("gguf", "alone/model.gguf"), ("llmc", "model")] {
             let result = try Program.run("convert", run, "--to", form, "--out", folder(out), "--json")
             #expect(try result.code == 0 && result.object["format"] as? String == form, "\(result.errors)")

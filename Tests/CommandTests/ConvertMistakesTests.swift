@@ -8,10 +8,7 @@ import Testing
     /// A folder with a run of two updates and things that are no models.
     private func belongings() throws -> TemporaryFolder {
         let folder = try WholePathTests.prepared()
-        let train = try Program.start(
-            ["train", "--data", folder("data"), "--out", folder("run"), "--max-iters", "2", "--quiet"] + WholePathTests.small
-        ).1()
-        #expect(train.code == 0, "\(train.errors)")
+        try WholePathTests.train(folder, "--max-iters", "2")
         let weights = try #require(
             FileManager.default.contents(atPath: folder("run/checkpoints/step-00000002/model.safetensors")))
         try folder.write("cut.safetensors", weights.prefix(weights.count / 2))

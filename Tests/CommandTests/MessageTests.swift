@@ -33,14 +33,9 @@ import Testing
     }
 
     @Test func checkpointsThatAreMissingOrDamaged() throws {
-        let folder = try WholePathTests.prepared(), run = folder("run")
-        let train = try Program.start(
-            [
-                "train", "--data", folder("data"), "--out", run, "--max-iters", "4", "--eval-interval", "2", "--eval-iters", "1",
-                "--checkpoint-interval", "2", "--quiet",
-            ] + WholePathTests.small
-        ).1()
-        #expect(train.code == 0, "\(train.errors)")
+        let folder = try WholePathTests.prepared()
+        let run = try WholePathTests.train(
+            folder, "--max-iters", "4", "--eval-interval", "2", "--eval-iters", "1", "--checkpoint-interval", "2")
         try Program.expect(1, "cannot find the checkpoint of step 5 in '\(run)", ["sample", run, "--checkpoint", "5"])
         let best = try String(contentsOfFile: run + "/best", encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
         let path = "\(run)/checkpoints/\(best)/model.safetensors"
@@ -80,12 +75,8 @@ import Testing
 
     /// Weights whose shapes do not tell the number of heads.
     @Test func headsAreGivenWhereNothingSaysThem() throws {
-        let folder = try WholePathTests.prepared(), run = folder("run")
-        let train = try Program.start(
-            ["train", "--data", folder("data"), "--out", run, "--max-iters", "1", "--eval-iters", "1", "--quiet"]
-                + WholePathTests.small
-        ).1()
-        #expect(train.code == 0, "\(train.errors)")
+        let folder = try WholePathTests.prepared()
+        let run = try WholePathTests.train(folder, "--max-iters", "1", "--eval-iters", "1")
         // The run's weights without their metadata, as another program may write them.
         let name = try #require(Folder.names(run + "/checkpoints").first)
         let bytes = try #require(FileManager.default.contents(atPath: "\(run)/checkpoints/\(name)/model.safetensors"))

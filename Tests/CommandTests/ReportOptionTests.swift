@@ -50,11 +50,8 @@ import Testing
 
     /// A model has as many parameters for `convert` as for `train` and `report`.
     @Test func oneCountOfParameters() throws {
-        let folder = try WholePathTests.prepared(), run = folder("run")
-        let train = try Program.start(
-            ["train", "--data", folder("data"), "--out", run, "--max-iters", "2", "--quiet"] + WholePathTests.small
-        ).1()
-        #expect(train.code == 0, "\(train.errors)")
+        let folder = try WholePathTests.prepared()
+        let run = try WholePathTests.train(folder, "--max-iters", "2")
         let report = try Program.run("report", run, "--json").object
         let model = try #require(report["model"] as? [String: Any])
         let converted = try Program.run("convert", run, "--to", "safetensors", "--out", folder("x.safetensors"), "--json").object

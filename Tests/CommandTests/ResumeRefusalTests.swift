@@ -12,10 +12,7 @@ import Testing
     /// A run of 20 updates, complete.
     private static func started() throws -> TemporaryFolder {
         let folder = try WholePathTests.prepared()
-        let result = try train(
-            folder,
-            ["--data", folder("data"), "--max-iters", "20", "--eval-interval", "10", "--threads", "1"] + WholePathTests.small)
-        #expect(result.code == 0, "\(result.errors)")
+        try WholePathTests.train(folder, "--max-iters", "20", "--eval-interval", "10", "--threads", "1")
         return folder
     }
 

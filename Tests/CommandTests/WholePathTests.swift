@@ -16,6 +16,17 @@ import Testing
         return folder
     }
 
+    /// A small run on the folder's data, complete.
+    ///
+    /// - Returns: its folder.
+    @discardableResult
+    static func train(_ folder: TemporaryFolder, _ options: String..., out: String = "run") throws -> String {
+        let run = folder(out)
+        let result = try Program.start(["train", "--data", folder("data"), "--out", run, "--quiet"] + options + small).1()
+        #expect(result.code == 0, "\(result.errors)")
+        return run
+    }
+
     @Test func fromStoriesToSamples() throws {
         let folder = try Self.prepared(), run = folder("run")
         let data = folder("data")

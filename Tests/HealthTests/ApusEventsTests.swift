@@ -8,18 +8,10 @@ import Testing
 @Suite struct ApusEventsTests {
     /// A run of 400 updates of 524,288 tokens with these lines in its metrics.
     private func load(_ lines: [String], _ change: (inout RunConfig) -> Void = { _ in }) throws -> RunFacts {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("apus-health-\(UUID().uuidString)").path
+        let path = newRunPath()
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        var config = RunConfig()
-        config.nEmbd = 384
-        config.vocabSize = 50304
-        config.batchSize = 16
-        config.gradientAccumulationSteps = 32
-        config.learningRate = 2e-3
-        config.maxIters = 400
-        config.warmupIters = 40
-        config.evalInterval = 50
+        var config = RunConfig.fourHundredUpdates()
         config.dataset = "fineweb"
         change(&config)
         let folder = RunFolder(path)

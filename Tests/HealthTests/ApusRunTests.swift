@@ -7,17 +7,9 @@ import Testing
 @Suite struct ApusRunTests {
     /// Writes a run folder the way training does and gives its path.
     private func makeRun(_ body: (MetricsWriter) throws -> Void) throws -> String {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("apus-health-\(UUID().uuidString)").path
+        let path = newRunPath()
         try FileManager.default.createDirectory(atPath: path + "/samples", withIntermediateDirectories: true)
-        var config = RunConfig()
-        config.nEmbd = 384
-        config.vocabSize = 50304
-        config.batchSize = 16
-        config.gradientAccumulationSteps = 32
-        config.learningRate = 2e-3
-        config.maxIters = 400
-        config.warmupIters = 40
-        config.evalInterval = 50
+        var config = RunConfig.fourHundredUpdates()
         config.device = "cuda"
         config.data = path + "/data"
         var data = RunData(tokenizer: "gpt2", trainTokens: 730_000_000, valTokens: 1_000_000)
